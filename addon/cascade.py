@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .config import values as read
 from .config.option import option
@@ -107,6 +107,13 @@ class CascadeOutcome:
     """How many images were described, were known … (`vision.record.Records.results`)."""
 
 
+class Ahead(NamedTuple):
+    """What became of an image that was to be described ahead. `why`: for `failed`."""
+
+    how: Literal["known", "described", "unasked", "failed"]
+    why: ImageFailure | Response | None = None
+
+
 class Cascade:
     """Describes the images of requests with `vision`. There is one for the whole proxy, with the calls under way.
 
@@ -177,8 +184,12 @@ class Cascade:
         began = self._clock()
         # 1. Look every image up.
         size = sum(len(image.source) + _EACH for image in found)
-        keys = await self._apart(size, lambda: _keys(found, template.model, texts))
+        both = await self._apart(size, lambda: _keys(_asked_about(found), template.model, texts))
+        keys = [key for key, _ in both]
         results = await self.known.kept.get_many(keys)
+        ahead = {key: general for key, general in both if key not in results}
+        general = await self.known.kept.get_many(ahead.values())
+        results.update({key: general[of_any] for key, of_any in ahead.items() if of_any in general})
         outcome = CascadeOutcome([], calls=0, cached=len(results), refusal=None)
         # 2. Describe those that are missing, the newest first: the question is most likely about them.
         newest_first = zip(reversed(keys), reversed(found), strict=True)
@@ -201,6 +212,42 @@ class Cascade:
                 _EACH * len(found), lambda: _replace_images(body, found, in_order, template.model, texts)
             )
         return outcome
+
+    async def describe_ahead(
+        self, source: str, profile: Profile, target: Target, texts: Texts, *, ask: bool = True
+    ) -> Ahead:
+        """Describe the image `source` before anybody asks about it, and keep that for every question.
+
+        It is for pictures that many requests will hold. One that is known costs nothing; without `ask`, neither does
+        another. A request with a question of its own finds this description where it has none for that question.
+        """
+        settings = self._settings
+        model = settings.vision_model or profile.vision_model
+        _, key = (await self._apart(len(source) + _EACH, lambda: _keys([(source, "")], model, texts)))[0]
+        if await self.known.kept.get(key) is not None:
+            return Ahead("known")
+        try:
+            url = await self._apart(len(source), lambda: data.sendable_url(source, settings.image_max_bytes))
+        except BadImage as bad:
+            return Ahead("failed", ImageFailure(bad.reason))
+        if not ask:
+            return Ahead("unasked")
+        call = VisionCall(
+            model=model,
+            url=url,
+            question="",
+            profile=profile,
+            texts=texts,
+            target=target,
+            timeout=settings.vision_timeout,
+            tries=allowed(settings.own_tries, profile),
+            until=self._clock() + settings.cascade_deadline,
+        )
+        result = await self._vision.ask(call)
+        if not isinstance(result, Description):
+            return Ahead("failed", result)
+        self.known.kept.put(key, result)
+        return Ahead("described")
 
     async def _apart[T](self, size: int, work: Callable[[], T]) -> T:
         """The result of `work`, which runs in a thread unless its `size` in bytes is small."""
@@ -282,17 +329,33 @@ class Cascade:
         return result
 
 
-def _keys(found: Sequence[Image], model: str, texts: Texts) -> list[bytes]:
-    """What each image's result depends on, as a digest: model, language, prompt, image data, question."""
+def _asked_about(found: Sequence[Image]) -> list[tuple[str, str]]:
+    return [(image.source, image.question) for image in found]
+
+
+def _keys(images: Sequence[tuple[str, str]], model: str, texts: Texts) -> list[tuple[bytes, bytes]]:
+    """What the result for each image and its question depends on, as a digest: model, language, prompt, both of them.
+
+    The second of two is that of a description for any question (`describe_ahead`): no question makes the same.
+    """
     prompt = hashlib.sha256(f"{texts.vision_prompt}\0{texts.vision_no_question}".encode()).hexdigest()
-    digests = (data.digest(image.source) for image in found)
+    digests = ((data.digest(source), question) for source, question in images)
     return [
         # the question comes last: it alone may contain the separator
-        hashlib.sha256(
-            "\0".join((model, texts.language, prompt, digest.hex(), image.question)).encode("utf-8", "surrogatepass")
-        ).digest()
-        for digest, image in zip(digests, found, strict=True)
+        (
+            _digest(model, texts.language, prompt, digest.hex(), question),
+            _digest(_ANY_QUESTION, model, texts.language, prompt, digest.hex()),
+        )
+        for digest, question in digests
     ]
+
+
+_ANY_QUESTION = "\0any question"
+"""No model's name begins so."""
+
+
+def _digest(*parts: str) -> bytes:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
 
 
 def _split_by_need(

@@ -351,7 +351,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_window": ("7", after(CHAT), {"hunyuan_overlong": "error"}),
     "hunyuan_intercept_all": (True, tunnel, {}),
     "hunyuan_allow_open": (True, opened, {}),
-    "hunyuan_trust_loopback": (False, reached, {"hunyuan_allow_open": True}),
+    "hunyuan_trust_loopback": (False, reached, WITH_TOKENS),
     "hunyuan_mode": ("observe", after(CHAT), {}),
     "hunyuan_keep_original": ("0", of_flow, {}),
     "hunyuan_keep_streams": ("0", of_flow, {}),

@@ -65,9 +65,30 @@ def for_preflight(request: Mapping[str, str]) -> dict[str, str]:
     return answer
 
 
-def answers_preflight(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether the endpoint's answer to a preflight is valid: browsers accept a status from 200 to 299 only."""
-    return 200 <= status < 300 and ALLOW_ORIGIN in headers
+def answers_preflight(status: int, headers: Mapping[str, str], request: Mapping[str, str]) -> bool:
+    """Whether the endpoint's answer to a preflight with the headers `request` lets the page send what it asks for.
+
+    As a browser judges it, which sends no cookies here: a status from 200 to 299, then origin, method, headers.
+    `Authorization` must be named, whatever `*` allows else (fetch.spec.whatwg.org, section 4.8).
+    """
+    if not 200 <= status < 300 or headers.get(ALLOW_ORIGIN, "").strip() not in ("*", request.get("origin", "")):
+        return False
+    methods = _listed(headers.get("access-control-allow-methods", ""))
+    method = request.get("access-control-request-method", "").lower()
+    if method not in _SIMPLE_METHODS and not methods & {method, "*"}:
+        return False
+    allowed = _listed(headers.get("access-control-allow-headers", ""))
+    asked = _listed(request.get("access-control-request-headers", ""))
+    if "*" in allowed:
+        allowed |= asked - {"authorization"}
+    return asked <= allowed
+
+
+_SIMPLE_METHODS = frozenset({"get", "head", "post"})
+
+
+def _listed(value: str) -> frozenset[str]:
+    return frozenset(item.strip().lower() for item in value.split(",") if item.strip())
 
 
 def add(answer: MutableMapping[str, str], added: Mapping[str, str]) -> None:

@@ -80,7 +80,7 @@ class RateLimits:
 
         if (redis := self._redis) is not None:
             try:
-                return await self._guard.run("writing", lambda: question(self._in_redis(redis)), self.budget)
+                return await self._guard.run("writing", lambda: _asked(question, self._in_redis(redis)), self.budget)
             except Bypassed:
                 pass
         self._memory = self._memory or Windows()
@@ -91,6 +91,13 @@ class RateLimits:
 
         self._shared = self._shared or Windows(redis)
         return self._shared
+
+
+async def _asked[T](question: Callable[[Windows], Awaitable[T]], windows: Windows) -> T:
+    from ..stores.redis import plain_errors  # noqa: PLC0415 - loaded where there is a Redis
+
+    with plain_errors():
+        return await question(windows)
 
 
 def estimated_tokens(sent: int, received: int, *, streamed: bool) -> int:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..circuit import Circuit, CircuitPolicy, Transition, Verdict
+from ..stores.redis import in_words
 from ..texts.terminal import say
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ TICKET_LASTS = 1.0
 
 ASK_FIRST, ASK_MOST = 0.05, 0.25
 """Seconds between two questions of the first ticket, and of those far behind."""
+
+_PROBED = "probe"
+"""No account: what is written there is nothing."""
 
 # KEYS: the slots, the tickets in order (called line: workers of the version before may share them), and until when
 # each ticket holds.
@@ -220,7 +224,7 @@ class Leases:
             return answer
         except Exception as error:
             self._failures += 1
-            self._failure = type(error).__name__  # only the type: a text may quote the URL
+            self._failure = in_words(error) or type(error).__name__  # only the type: a text may quote the URL
             verdict = Verdict.DOWN
             return None
         finally:
@@ -279,8 +283,9 @@ class Leases:
             accounts[lease.account][0].append(lease.id)
         for lease in returned:
             accounts[lease.account][1].append(lease.id)
+        if not accounts:  # a probe: a PING would be answered by a replica or a Sentinel, too
+            accounts[_PROBED][1].append("")
         async with self._client.pipeline(transaction=False) as pipe:
-            pipe.ping()
             for account, (renew, remove) in accounts.items():
                 lasts = _milliseconds(self._lasts)
                 pipe.execute_command("EVAL", _SETTLE, 3, *_keys(account), lasts, len(renew), *renew, *remove)

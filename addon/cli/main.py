@@ -43,6 +43,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "lint": Command("lint.command", "say what the endpoint refuses in a request, and what the addon changes"),
         "token": Command("token", "add and remove tokens of clients that may use the proxy's key"),
         "admin": Command("admin", "print a link by which a browser signs in to the admin server"),
+        "describe": Command(
+            "describe", "describe the images of a folder ahead, so that requests with them cost nothing"
+        ),
         "demo": Command("demo.command", "show what the addon does, without network or key"),
         "path": Command("path", 'print the addon\'s file: mitmdump -s "$(hunyuan-fix path)"'),
     }

@@ -19,6 +19,7 @@ OTHERS: Mapping[str, str] = MappingProxyType(
         "HUNYUAN_ALERT_WEBHOOK": "The URL that is told of alerts, by POST.",
         "HUNYUAN_ADMIN_TOKEN": "The token of the admin server.",
         "HUNYUAN_REDIS_PASSWORD": "The password for the Redis server of hunyuan_store.",
+        "HUNYUAN_REDIS_SENTINEL_PASSWORD": "The password for the Sentinels of hunyuan_store, where they have one.",
         "HUNYUAN_FIX_PORT": "The port of the proxy, instead of 8080.",
         "HUNYUAN_FIX_REVERSE_PORT": "The port of the reverse proxy, instead of 4000.",
         "HUNYUAN_FIX_VENV": "In a clone: the folder of the Python environment, instead of .venv.",
@@ -30,7 +31,7 @@ OTHERS: Mapping[str, str] = MappingProxyType(
         "HUNYUAN_FIX_CLIENTS": "For tests: the folder of the coding agents.",
         "HUNYUAN_FIX_REDIS": "For tests: the Redis server's program.",
         "HUNYUAN_FIX_PROMTOOL": "For tests: the program promtool of Prometheus.",
-        "HUNYUAN_FIX_HAPROXY": "For tests: the program haproxy.",
+        "HUNYUAN_FIX_HAPROXY": "For tests: the program of HAProxy.",
         "HUNYUAN_FIX_SYSTEMD_ANALYZE": "For tests: the program systemd-analyze.",
     }
 )

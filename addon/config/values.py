@@ -15,6 +15,7 @@ import platformdirs
 from .. import profiles
 from ..did_you_mean import suggestion
 from ..texts.terminal import say
+from . import redis_urls
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -270,18 +271,21 @@ def origins(text: str) -> frozenset[str]:
     return frozenset(item.lower() for item in items(text))
 
 
-@accepting("`memory`, `sqlite`, `sqlite:PATH`, `redis://HOST:PORT/DB`")
+@accepting("`memory`, `sqlite`, `sqlite:PATH`, `redis://HOST:PORT/DB`, `redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB`")
 def store(text: str) -> StorePlaces:
     """memory, sqlite, sqlite:PATH, redis://HOST; sqlite and redis together, comma separated."""
-    accepted = say("accepted are memory, sqlite, sqlite:PATH and redis://HOST:PORT/DB; the last two also together")
-    named, places = items(text), StorePlaces()
+    accepted = say(
+        "accepted are memory, sqlite, sqlite:PATH and redis://HOST:PORT/DB or redis+sentinel://HOST:PORT/NAME/DB; "
+        "sqlite and one of the last two also together"
+    )
+    named, places = list(redis_urls.joined(items(text))), StorePlaces()
     if not named:
         raise ValueError(accepted)
     for item in named:
         kind, _, place = item.partition(":")
         if kind == "sqlite" and places.sqlite is None:
             places = replace(places, sqlite=path(place) if place else data_folder() / "store.sqlite3")
-        elif kind in ("redis", "rediss") and places.redis is None:
+        elif redis_urls.is_redis(item) and places.redis is None:
             places = replace(places, redis=_redis_url(item))
         elif named != ["memory"]:
             raise ValueError(accepted)
@@ -289,14 +293,20 @@ def store(text: str) -> StorePlaces:
 
 
 def _redis_url(text: str) -> str:
-    parts, _, _ = _located(text, say("accepted is a URL such as redis://127.0.0.1:6379/0, or rediss:// for TLS"))
-    if parts.password is not None:
+    accepted = say("accepted is a URL such as redis://127.0.0.1:6379/0, or rediss:// for TLS")
+    if text.partition(":")[0].lower() in redis_urls.SCHEMES:
+        parts, _, _ = _located(text, accepted)
+        has_password = parts.password is not None
+    else:
+        has_password = ":" in text.partition("://")[2].rpartition("@")[0]
+    if has_password:
         raise ValueError(
             say(
                 "a password does not belong here, where process lists and mitmweb show it: set HUNYUAN_REDIS_PASSWORD "
                 "in the environment"
             )
         )
+    redis_urls.check(text)
     return text.strip()
 
 

@@ -138,6 +138,19 @@ class Answers:
             if not own and exchange.mode != "observe":
                 exchange.note_name(rule_names.CORS)
 
+    def _is_answered_here(self, flow: http.HTTPFlow, response: http.Response, exchange: Exchange) -> bool:
+        """Whether the answer is one of the proxy's own, or becomes one: a preflight's.
+
+        An allowed page may read what has content here, such as a kept answer or a count; any page errors (`respond`).
+        """
+        headers = flow.request.headers
+        if exchange.answered:
+            if response.status_code < 400 and cors.is_allowed(headers, self._settings.allowed_origins):
+                cors.add(response.headers, cors.for_answer(headers))
+        elif self._needs_preflight(flow.request, response, exchange):
+            answer_preflight(flow, exchange)
+        return exchange.answered
+
     def _needs_preflight(self, request: http.Request, response: http.Response, exchange: Exchange) -> bool:
         """Whether `request` is the preflight of an allowed page and the endpoint has no answer to such a question."""
         return (
@@ -145,17 +158,14 @@ class Answers:
             and bool(exchange.profile)
             and cors.is_preflight(request.method, request.headers)
             and cors.is_allowed(request.headers, self._settings.allowed_origins)
-            and not cors.answers_preflight(response.status_code, response.headers)
+            and not cors.answers_preflight(response.status_code, response.headers, request.headers)
         )
 
     async def ends(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         """Repair the whole answer of `flow`, unless it was streamed. Raises nothing."""
         response = flow.response
         started = time.perf_counter()
-        if response is None or exchange.answered:
-            return
-        if self._needs_preflight(flow.request, response, exchange):
-            answer_preflight(flow, exchange)
+        if response is None or self._is_answered_here(flow, response, exchange):
             return
         self._look_at(response, exchange)
         if not (exchange.dialect or exchange.lists_models or exchange.names_models) or response.raw_content is None:

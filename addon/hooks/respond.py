@@ -27,7 +27,8 @@ def respond(flow: http.HTTPFlow, exchange: Exchange, response: Response) -> None
     if response.status >= 400:
         response = in_clients_words(exchange, response)
     flow.response = http.Response.make(response.status, response.body, dict(response.headers))
-    cors.add(flow.response.headers, cors.for_answer(flow.request.headers))
+    if response.status >= 400:  # any page may read an error; what has content is for allowed ones (`Answers`)
+        cors.add(flow.response.headers, cors.for_answer(flow.request.headers))
     exchange.answered = True
     name_request(flow.response, exchange)
     mark(flow.response, exchange)

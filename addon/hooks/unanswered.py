@@ -8,6 +8,7 @@ from mitmproxy import http
 from mitmproxy.utils import human
 
 from .. import dialects, profiles
+from ..access import cors
 from ..answers.streamed import ClientStream
 from ..exchange import Exchange
 from ..wire import noted_errors, paths, proxy_errors, vendor_errors
@@ -15,7 +16,7 @@ from ..wire.proxy_errors import Entry
 from . import detour, exchanges
 from .mitmproxy_internals import failed_calls
 from .mitmproxy_internals.failed_calls import Failure
-from .respond import respond
+from .respond import answer_preflight, respond
 
 ENTRIES: Mapping[Failure, Entry] = {
     Failure.NAME_UNKNOWN: proxy_errors.NAME_UNKNOWN,
@@ -75,6 +76,9 @@ def answer(flow: http.HTTPFlow, exchange: Exchange | None, language: str | None 
     detour.restore(flow)  # the message names the endpoint, not the relay
     if failure is Failure.REQUEST_TOO_LARGE and exchange.answered:
         return  # it was refused at its headers
+    if cors.is_preflight(flow.request.method, flow.request.headers):
+        answer_preflight(flow, exchange)  # the page can read then why its request fails
+        return
     profile = profiles.load(exchange.profile)
     gone = vendor_errors.shut_down(profile, flow.request.host, _where(flow)) if failure in _NO_CONNECTION else None
     respond(flow, exchange, gone or ENTRIES[failure](where=_where(flow)).response())

@@ -22,6 +22,8 @@ _SIGNATURES = (
     (re.compile(rb"GIF8[79]a"), "image/gif"),
 )
 _HEAD_LENGTH = 16  # base64 characters, a multiple of 4: the 12 bytes that the longest signature needs
+HEAD = 16
+"""Bytes of a file that tell whether it is an image."""
 _SPELT_HEAD = 128  # characters that hold those 16, with what may stand between them
 _DECODE_STEP = 1 << 18
 """Base64 characters decoded at once: `binascii` keeps the interpreter lock, so one step is what a thread may cost
@@ -64,6 +66,11 @@ def kind(payload: str) -> str | None:
         return _signed(binascii.a2b_base64(_canonical(payload[:_SPELT_HEAD])[:_HEAD_LENGTH], strict_mode=True))
     except ValueError:
         return None
+
+
+def is_image(head: bytes) -> bool:
+    """Whether a file that begins with `head`, of `HEAD` bytes at least where it has them, is an image."""
+    return _signed(head) is not None
 
 
 def source_kind(source: str) -> str | None:

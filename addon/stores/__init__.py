@@ -31,7 +31,9 @@ class StoreSettings:
     store: StorePlaces = option(
         "sqlite",
         "Where image descriptions are kept beside memory: memory (nowhere), sqlite (the user's data folder), "
-        "sqlite:PATH, redis://HOST:PORT/DB (also for the limits of several workers); sqlite and redis together, "
+        "sqlite:PATH, redis://HOST:PORT/DB or redis+sentinel://HOST:PORT,HOST:PORT/NAME/DB (also for the limits of "
+        "several workers); "
+        "sqlite and redis together, "
         "comma separated.",
         read.store,
     )

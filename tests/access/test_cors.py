@@ -64,6 +64,35 @@ def test_what_a_preflight_is():
     assert not cors.is_preflight("OPTIONS", headers(access_control_request_method="POST"))
 
 
+@pytest.mark.parametrize(
+    ("status", "answer", "good"),
+    [
+        (204, {"origin": "*", "headers": "authorization, X-Mode"}, True),
+        (200, {"origin": PAGE, "headers": "*, Authorization"}, True),
+        (200, {"origin": PAGE, "methods": "GET", "headers": "authorization,x-mode"}, True),
+        (302, {"origin": "*", "headers": "authorization,x-mode"}, False),
+        (200, {"headers": "authorization,x-mode"}, False),
+        (200, {"origin": OTHER, "headers": "authorization,x-mode"}, False),
+        (200, {"origin": PAGE, "headers": "*"}, False),
+        (200, {"origin": PAGE, "headers": "authorization"}, False),
+        (200, {"origin": PAGE}, False),
+    ],
+)
+def test_an_answer_that_lets_the_page_send_what_it_asks_for(status: int, answer: dict[str, str], good: bool):
+    asked = headers(
+        origin=PAGE, access_control_request_method="POST", access_control_request_headers="authorization,x-mode"
+    )
+    given = headers(**{f"access_control_allow_{name}": value for name, value in answer.items()})
+    assert cors.answers_preflight(status, given, asked) is good
+
+
+@pytest.mark.parametrize(("methods", "good"), [("", False), ("GET, POST", False), ("delete", True), ("*", True)])
+def test_a_method_that_must_be_named(methods: str, good: bool):
+    asked = headers(origin=PAGE, access_control_request_method="DELETE")
+    given = headers(access_control_allow_origin="*", access_control_allow_methods=methods)
+    assert cors.answers_preflight(204, given, asked) is good
+
+
 def test_the_endpoints_own_word_stands():
     answer = headers(access_control_allow_origin="*", vary="Accept")
     cors.add(answer, cors.for_answer(headers(origin=PAGE)))
@@ -142,6 +171,22 @@ async def test_a_page_can_read_an_error_of_the_relays_own(proxy: Proxy, endpoint
             assert "x-hunyuan-fix-own" not in got.headers
 
 
+async def test_an_answer_that_is_made_here_is_for_allowed_pages_alone(proxy: Proxy, endpoint: Endpoint):
+    """What is kept, what is counted: it has the content of conversations."""
+    endpoint.answer = chat_answer("hi")
+    counted = {"model": "hunyuan-lite", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    async with proxy.client() as client:
+        kept = (await client.post("/responses", json={"model": "hunyuan-lite", "input": "hi"})).json()["id"]
+        for origin, allowed in ((PAGE, PAGE), (OTHER, None), ("null", None)):
+            page = {"origin": origin}
+            got = await client.get(f"/responses/{kept}", headers=page)
+            assert (got.status_code, got.headers.get("access-control-allow-origin")) == (200, allowed)
+            got = await client.post("/messages/count_tokens", json=counted, headers=page)
+            assert (got.status_code, got.headers.get("access-control-allow-origin")) == (200, allowed)
+            got = await client.get("/responses/resp_unknown", headers=page)
+            assert (got.status_code, got.headers.get("access-control-allow-origin")) == (404, origin)
+
+
 # Preflights
 
 
@@ -154,7 +199,9 @@ async def preflight(
 
 @both_versions
 async def test_a_preflight_that_the_endpoint_answers_is_its_own(proxy: Proxy, endpoint: Endpoint, http2: bool):
-    endpoint.answer = Answer(204, {"access-control-allow-origin": "*", "access-control-max-age": "7"}, ())
+    own = {"origin": "*", "headers": "authorization, content-type"}
+    named = {f"access-control-allow-{name}": value for name, value in own.items()}
+    endpoint.answer = Answer(204, {**named, "access-control-max-age": "7"}, ())
     for origin in (PAGE, OTHER):
         got = await preflight(proxy, origin, http2=http2)
         assert (got.status_code, got.headers["access-control-max-age"]) == (204, "7")
@@ -170,6 +217,8 @@ async def test_a_preflight_that_the_endpoint_answers_is_its_own(proxy: Proxy, en
         Answer(401),
         Answer(200),
         Answer(302, {"location": "/"}),
+        Answer(204, {"access-control-allow-origin": "*"}, ()),
+        Answer(204, {"access-control-allow-origin": "https://its.own", "access-control-allow-headers": "*"}, ()),
     ],
     ids=lambda answer: f"{answer.status}",
 )

@@ -50,7 +50,7 @@ def test_lent_to_a_client_elsewhere_that_has_shown_who_it_is():
 
 @pytest.mark.parametrize("caller", [HERE, Caller(False, client="alice"), Caller(True, signed_in=True)])
 @pytest.mark.parametrize("on_this_machine", [False, True])
-def test_never_for_another_vendors_host(caller: Caller | str, on_this_machine: bool):
+def test_never_for_another_vendors_host(caller: Caller, on_this_machine: bool):
     assert lend(caller, of_the_keys_vendor=False, on_this_machine=on_this_machine) is Withheld.VENDOR
     assert lend(caller, of_the_keys_vendor=False, headers={"x-api-key": "sk-own"}) is Withheld.OWN
 

@@ -50,7 +50,7 @@ def test_an_open_proxy_needs_tokens_a_password_or_consent():
 
 
 def test_so_does_one_behind_a_balancer():
-    behind = {"hunyuan_trust_loopback": False}
+    behind: dict[str, object] = {"hunyuan_trust_loopback": False}
     with pytest.raises(OptionError, match=r"hunyuan_trust_loopback=false.*hunyuan_client_tokens_file.*proxyauth"):
         check(HERE, behind)
     check(HERE, behind, password=True)

@@ -122,9 +122,8 @@ def test_the_admin_server_behind_it_needs_its_token(
     options = (f"hunyuan_client_tokens_file={tokens}", f"hunyuan_admin=127.0.0.1:{admin}")
     with running(certificates, simulator, *options), httpx.Client(trust_env=False, timeout=30) as client:
         assert client.get(f"http://127.0.0.1:{haproxy(admin)}/status").status_code == 200, "the attack"
-    options = (*options, "hunyuan_trust_loopback=false")
     with (
-        running(certificates, simulator, *options, HUNYUAN_ADMIN_TOKEN=ADMIN_TOKEN),
+        running(certificates, simulator, *options, "hunyuan_trust_loopback=false", HUNYUAN_ADMIN_TOKEN=ADMIN_TOKEN),
         httpx.Client(base_url=f"http://127.0.0.1:{haproxy(admin)}", trust_env=False, timeout=30) as client,
     ):
         assert code(client.get("/status")) == (401, "admin_token_required")

@@ -425,10 +425,14 @@ async def test_where_calls_go_is_told_to_this_machine_alone(trust: Trust, endpoi
         here = await client.get("/models", headers={LOOP_GUARD: "1"})
     async with open_proxy(trust, endpoint, hunyuan_allow_open=True) as running, running.client() as client:
         elsewhere = await client.get("/models", headers={LOOP_GUARD: "1"})
-    assert code(here) == code(elsewhere) == (400, "proxy_loop")
+    options: dict[str, Any] = {"hunyuan_trust_loopback": False, "hunyuan_allow_open": True}
+    async with run_proxy(trust, target, **options) as running, running.client() as client:
+        untrusted = await client.get("/models", headers={LOOP_GUARD: "1"})
+    assert code(here) == code(elsewhere) == code(untrusted) == (400, "proxy_loop")
     assert here.headers[UPSTREAM] == f"{target}/v1"
     assert here.headers[PROFILE] == elsewhere.headers[PROFILE]
     assert UPSTREAM not in elsewhere.headers
+    assert UPSTREAM not in untrusted.headers
     assert not endpoint.arrived
 
 

@@ -16,6 +16,7 @@ from hunyuan_fix.observe.alerts import alert as alerts
 from hunyuan_fix.observe.health import stores
 from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.rules.explained import explanations
+from hunyuan_fix.stores import redis
 from scripts.lib import metrics_page
 from tests.texts import reasons_in_code, said_in_errors
 from tests.texts.reasons_in_code import modules, name_of
@@ -139,6 +140,7 @@ def said_by_doctor() -> Iterator[str]:
 def said_of_stores() -> Iterator[str]:
     """What the health of the SQLite file says of the reasons of its failures."""
     yield from stores.reason_sentences()
+    yield from redis.said_of_servers()
 
 
 @collector

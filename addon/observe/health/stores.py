@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from ...admission.admission import State as AdmissionState
 from ...stores import Chain, LevelCounts
-from ...stores.redis import unreachable
+from ...stores.redis import unfit, unreachable
+from ...stores.store import StoreError
 from ...texts.sentence import Sentence
 from ...texts.terminal import say
 from .check import Finding, degraded, healthy
@@ -136,7 +137,15 @@ class RedisCheck:
         if server is None:
             return healthy(Sentence("Not used (hunyuan_store)."))
         leases = self._admission().leases
-        if (why := await self._asked(server)) is not None or (leases is not None and not leases.answers):
+        why = await self._asked(server)
+        if why is None and (kind := await self._wrong(server)) is not None:
+            return degraded(
+                Sentence(
+                    "This Redis can't be used: {why}. Limits hold for each process alone, and nothing is shared.",
+                    why=kind,
+                )
+            )
+        if why is not None or (leases is not None and not leases.answers):
             return degraded(
                 Sentence(
                     "Redis doesn't answer ({why}): limits hold for each process alone, and nothing is shared.", why=why
@@ -150,6 +159,14 @@ class RedisCheck:
                 Sentence("Redis answers, but its store is by-passed, since it fails: {why}.", why=failing[0].why)
             )
         return healthy(Sentence("Redis answers."))
+
+    async def _wrong(self, server: Redis) -> str | None:
+        """Why the server can't be used though it answers; `None` also if it doesn't answer in time."""
+        try:
+            async with asyncio.timeout(_ASKED):
+                return await unfit(server)
+        except (TimeoutError, StoreError):
+            return None
 
     async def _asked(self, server: Redis) -> str | None:
         """Why it doesn't answer in time; `None` if it does."""

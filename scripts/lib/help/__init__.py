@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, Sequence[str]] = MappingProxyType(
         "bench": ["scripts.lib.bench"],
         "config": [*_CLI, "config"],
         "demo": [*_CLI, "demo"],
+        "describe": [*_CLI, "describe"],
         "doctor": [*_CLI, "doctor"],
         "env": [*_CLI, "env"],
         "lint": [*_CLI, "lint"],
