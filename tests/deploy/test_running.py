@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.deploy import balancing, running, scraping
 from tests.deploy import deployments as read
-from tests.deploy import running, scraping
 from tests.deploy.deployments import Deployment
 from tests.deploy.running import ADMIN_TOKEN, KEY, Machine
 from tests.proxying import LOCAL, Answer, Arrived, Trust, run_endpoint
@@ -50,14 +50,14 @@ class Held:
         yield (EVENT % ("好", '"stop"') + USAGE + "data: [DONE]\n\n").encode()
 
 
-def client(machine: Machine, token: str = "") -> httpx.AsyncClient:
+def client(machine: Machine, token: str = "", port: int = 0) -> httpx.AsyncClient:
     headers = {"authorization": f"Bearer {token}"} if token else {}
-    base = f"http://127.0.0.1:{machine.reverse_port}/v1"
+    base = f"http://127.0.0.1:{port or machine.reverse_port}/v1"
     return httpx.AsyncClient(base_url=base, headers=headers, trust_env=False, verify=False, timeout=60)
 
 
-async def asked(machine: Machine, token: str = "") -> httpx.Response:
-    async with client(machine, token) as one:
+async def asked(machine: Machine, token: str = "", port: int = 0) -> httpx.Response:
+    async with client(machine, token, port) as one:
         return await one.post("/chat/completions", json=BODY)
 
 
@@ -90,6 +90,8 @@ async def test_it_starts_as_shipped_lends_by_token_alone_and_ends_in_peace(
             assert held.calls[0].headers["authorization"] == f"Bearer {KEY}"
             if deployment.name == "compose":
                 await scraping.fill_the_dashboard(machine, tmp_path, lambda: asked(machine, machine.token), CACHED)
+            if deployment.name == "systemd":
+                await haproxy_sends_each_call_to_who_takes_it(machine, tmp_path)
             # 4. What is under way at SIGTERM ends; new connections don't come.
             held.release.clear()
             before = len(held.calls)
@@ -107,6 +109,14 @@ async def test_it_starts_as_shipped_lends_by_token_alone_and_ends_in_peace(
                 assert "stopped: hunyuan-fix (exit status 0)" in started.output
         assert not await asyncio.to_thread(machine.looks_healthy)
     assert running.written(machine)
+
+
+async def haproxy_sends_each_call_to_who_takes_it(machine: Machine, folder: Path) -> None:
+    """A connection that one machine refuses goes to the other; to the proxy it comes from here, and is lent nothing."""
+    async with balancing.balanced(machine, folder) as port:
+        for _ in range(4):
+            assert (await asked(machine, machine.token, port)).status_code == 200
+            assert (await asked(machine, "", port)).status_code == 401
 
 
 async def until_closed(machine: Machine) -> None:
