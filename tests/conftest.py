@@ -16,7 +16,14 @@ from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.texts import terminal
 from tests.end_to_end import processes
 
-pytest_plugins = ("tests.proxying", "tests.redis_server", "tests.haproxy", "tests.cascading", "tests.providers", "tests.spread")
+pytest_plugins = (
+    "tests.proxying",
+    "tests.redis_server",
+    "tests.haproxy",
+    "tests.cascading",
+    "tests.providers",
+    "tests.spread",
+)
 
 # A property that fails must fail for what it says, not because eight workers share two processors.
 _UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
