@@ -32,7 +32,7 @@ settings.register_profile("fast", parent=_UNHURRIED, max_examples=20)
 settings.register_profile("night", parent=_UNHURRIED, max_examples=2000)
 
 _TESTS = Path(__file__).parent
-_PROCESS_PLACES = {"clients", "end_to_end", "scripts", "test_traps.py"}
+_PROCESS_PLACES = {"clients", "deploy", "end_to_end", "scripts", "test_traps.py"}
 _PROCESS_FIXTURES = {"redis_server", "redis_servers", "haproxy", "promtool"}
 _SLOW_PLACES = {"test_linear.py", "test_scaling.py"}
 _SLOW_FIXTURES = {"trust"}

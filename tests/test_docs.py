@@ -26,11 +26,12 @@ MODULES = sorted(
     for path in (ROOT / "addon").rglob("*.py")
     if path.name != "__init__.py" and path.parent.name != "rules"
 )
+_ROOMS = ("addon", "simulator", "scripts", "tests", "docs", "deploy")
 TEXTS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in [
         *ROOT.glob("*.md"),
-        *(path for room in ("addon", "simulator", "scripts", "tests", "docs") for path in (ROOT / room).rglob("*")),
+        *(path for room in _ROOMS for path in (ROOT / room).rglob("*")),
     ]
     if path.is_file()
     and (path.suffix in {".py", ".md", ".toml", ".sh", ".yaml"} or path.parent == ROOT / "scripts")

@@ -32,6 +32,7 @@ OTHERS: Mapping[str, str] = MappingProxyType(
         "HUNYUAN_FIX_REDIS": "For tests: the Redis server's program.",
         "HUNYUAN_FIX_PROMTOOL": "For tests: the program promtool of Prometheus.",
         "HUNYUAN_FIX_HAPROXY": "For tests: the program of HAProxy.",
+        "HUNYUAN_FIX_SYSTEMD_ANALYZE": "For tests: the program systemd-analyze.",
     }
 )
 """Variables with the prefix that are no options -> what they are for."""

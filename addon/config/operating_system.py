@@ -77,9 +77,14 @@ def wrong_owner(status: os.stat_result) -> int | None:
 def open_to_others(status: os.stat_result) -> bool:
     """Whether other users may read, change or run the file by its mode.
 
-    On Windows access control lists say so, and the mode is made up: `False`.
+    The group may read a file of root's: so Kubernetes and systemd hand a secret to a process that isn't root, and so a
+    person can (`chown root:GROUP`, mode 0640). Root itself needs no group for that. On Windows access control lists say
+    who may, and the mode is made up: `False`.
     """
-    return not is_windows() and bool(status.st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+    if is_windows():
+        return False
+    handed_over = stat.S_IRGRP if status.st_uid == 0 and os.geteuid() != 0 else 0
+    return bool(status.st_mode & (stat.S_IRWXG | stat.S_IRWXO) & ~handed_over)
 
 
 def roots_of_windows() -> list[bytes]:

@@ -126,13 +126,13 @@ lock() {
 install() {
     if made_from "$STAMP"; then
         if [ "$EXTRA" = dev ]; then
-            say 'hunyuan-fix: adding the packages of [dev] to %s (once: about 55, 55 MB to fetch)' "$VENV"
+            say 'hunyuan-fix: adding the packages of [dev] to %s (once: about 80, 90 MB to fetch)' "$VENV"
         else
             say 'hunyuan-fix: adding the packages of [%s] to %s (once)' "$EXTRA" "$VENV"
         fi
     else
         if [ "$EXTRA" = dev ]; then
-            say 'hunyuan-fix: setting up %s with what the tests need (once: about 115 packages, 80 MB to fetch)' "$VENV"
+            say 'hunyuan-fix: setting up %s with what the tests need (once: about 140 packages, 115 MB to fetch)' "$VENV"
         else
             say 'hunyuan-fix: setting up %s (once: about 60 packages, 30 MB to fetch, 140 MB on disk)' "$VENV"
         fi

@@ -1,5 +1,5 @@
 # Debian's packages for what the tests need beside Python, to be sourced: a browser (browser.sh), Redis (redis.sh),
-# promtool (prometheus.sh), HAProxy (haproxy.sh).
+# promtool (prometheus.sh), HAProxy (haproxy.sh), systemd-analyze (systemd.sh).
 
 # shellcheck shell=bash
 # Ubuntu is left out: its chromium is a snap, which a container can't run.

@@ -121,7 +121,7 @@ def status(mode: int, owner: int) -> os.stat_result:
         (0o600, 0, False, False),
         (0o600, os.geteuid(), False, False),
         (0o600, os.geteuid() + 1, True, False),
-        (0o640, 0, False, True),
+        (0o640, os.geteuid(), False, True),
         (0o604, 0, False, True),
         (0o700, 0, False, False),
     ],
@@ -134,6 +134,25 @@ def test_owner_and_mode(monkeypatch: pytest.MonkeyPatch, mode: int, owner: int, 
     monkeypatch.delattr(os, "geteuid")  # as there
     assert operating_system.wrong_owner(seen) is None
     assert not operating_system.open_to_others(seen)
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "user", "to_others"),
+    [
+        (0o440, 0, 10001, False),
+        (0o640, 0, 10001, False),
+        (0o660, 0, 10001, True),
+        (0o650, 0, 10001, True),
+        (0o444, 0, 10001, True),
+        (0o640, 10001, 10001, True),
+        (0o640, 0, 0, True),
+    ],
+)
+def test_roots_file_may_be_handed_to_a_group(
+    monkeypatch: pytest.MonkeyPatch, mode: int, owner: int, user: int, to_others: bool
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert operating_system.open_to_others(status(mode, owner)) is to_others
 
 
 def test_a_secret_file_that_others_can_read_is_taken_on_windows_only(
