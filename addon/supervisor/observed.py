@@ -31,6 +31,7 @@ from ..stores import StoreSettings
 from ..texts import LANGUAGES, terminal
 from ..texts.terminal import say
 from ..upstream.client import Transport
+from ..wire import safe_text
 from .supervisor import Supervisor
 from .workers_check import WorkersCheck
 
@@ -59,7 +60,7 @@ class _TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The time of day and the message."""
         moment = datetime.fromtimestamp(record.created).astimezone()
-        return f"[{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}] {record.getMessage()}"
+        return f"[{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}] {safe_text.lines(record.getMessage())}"
 
 
 class Observed:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix.config import worker_place
 from hunyuan_fix.events import Done
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.observe.done import done
@@ -136,3 +137,12 @@ def test_in_json_every_text_is_read_back_and_in_text_every_letter_stays(message:
     kept = "".join(letter for letter in whole if letter.isprintable())
     shown = TextLines().format(record("%s", whole))
     assert [letter for letter in kept if letter not in shown] == []
+
+
+def test_a_line_names_the_worker_where_there_are_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = record("said")
+    assert TextLines().format(line).endswith(" info said")
+    assert "worker" not in json.loads(JsonLines().format(line))
+    monkeypatch.setattr(worker_place, "_own", worker_place.WorkerPlace(2, 4))
+    assert TextLines().format(line).endswith(" info [2] said")
+    assert json.loads(JsonLines().format(line))["worker"] == 2

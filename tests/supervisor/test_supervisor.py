@@ -121,6 +121,17 @@ async def test_one_that_ends_by_itself_is_started_again_and_what_it_counted_stay
         assert calls["hunyuan_test_stood_in_total"] == 3  # of two that run, and of the one that was killed
 
 
+async def test_what_an_ended_one_says_late_is_not_counted_twice(tmp_path: Path) -> None:
+    async with watched(tmp_path, 1) as running:
+        (worker,) = running.supervisor.workers
+        await running.supervisor.refresh()
+        os.kill(worker.pid, signal.SIGKILL)
+        await until(lambda: running.supervisor.restarts == 1)
+        counted = running.supervisor.metrics.collect()
+        running.supervisor._hear(worker, worker.snapshot)
+        assert running.supervisor.metrics.collect() == counted
+
+
 async def test_workers_that_never_start_again_end_it_with_a_status(tmp_path: Path) -> None:
     async with watched(tmp_path) as running:
         running.manner.write_text("fails")
