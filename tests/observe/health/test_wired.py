@@ -38,6 +38,8 @@ NAMES = [
     "faults",
     "plugins",
 ]
+OF_SUPERVISOR = "workers"
+"""The check of the process that has started several workers."""
 
 
 def parsed(**values: str) -> Settings:
@@ -75,7 +77,7 @@ async def test_all_are_healthy_where_nothing_has_happened(runtime: Runtime) -> N
 def test_the_page_has_a_row_for_each_in_their_order(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     (section,) = re.findall(r"^## (?:Checks|检查项)$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == NAMES
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [*NAMES, OF_SUPERVISOR]
 
 
 async def test_files_that_break_while_it_runs(runtime: Runtime, tmp_path: Path) -> None:
