@@ -171,7 +171,7 @@ class Metrics:
     def observe(self, histogram: Histogram, value: float, *labels: str) -> None:
         """Add `value`, which isn't negative. Raises `ValueError` as `add` does."""
         if not 0 <= value < math.inf:  # nor is it NaN, which would make a sum NaN for ever
-            raise ValueError(f"{histogram.name} takes no negative value")
+            raise ValueError(f"{histogram.name} takes no negative value, nor an endless one")
         known = self._distributions.get(histogram)
         found = None if known is None else known.get(labels)
         if found is None:

@@ -138,6 +138,7 @@ def endpoints(certificates: Certificates) -> Iterator[dict[str, Simulator]]:
 def shell(tmp_path: Path, endpoints: dict[str, Simulator], certificates: Certificates) -> Shell:
     home, folder = tmp_path / "home", tmp_path / "clone"
     (folder / "scripts").mkdir(parents=True)
+    (folder / "examples").symlink_to(ROOT / "examples")
     (home / "bin").mkdir(parents=True)
     for name in DOORS:
         text = (ROOT / "scripts" / name).read_text("utf-8")
@@ -172,6 +173,7 @@ def shell(tmp_path: Path, endpoints: dict[str, Simulator], certificates: Certifi
             "127.0.0.1:9464": f"127.0.0.1:{admin_port}",
             "0.0.0.0:9464": f"0.0.0.0:{admin_port}",
             "HOST:9464": f"127.0.0.1:{admin_port}",
+            "IP-ADDRESS:9464": f"127.0.0.1:{admin_port}",
             # A host names its profile; the simulator's has none.
             "https://api.moonshot.cn/v1": f"{endpoints['moonshot'].base_url} --profile moonshot",
             "/path/to/company-ca.pem": str(certificates.authority_file),
