@@ -40,6 +40,13 @@ NOT_RUN_HERE = {
     ("docs/admin.md", "curl -N"): "it has no end: tests/end_to_end/test_admin.py",
     ("docs/operations.md", "curl --no-buffer"): "it has no end: tests/end_to_end/test_admin.py",
     ("docs/operations.md", "docker"): "it takes an image from the network",
+    ("docs/operations.md", "kubectl"): "there is no cluster: tests/deploy/test_running.py starts what the files say",
+    ("docs/operations.md", "sudo"): "it changes the machine: tests/deploy/test_running.py starts what the files say",
+    ("docs/operations.md", "openssl rand -hex 32 | sudo"): "as sudo: tests/deploy/test_running.py",
+    ("docs/operations.md", "cd deploy/compose"): "its commands are docker's: tests/deploy/test_running.py",
+    ("docs/operations.md", "openssl rand -hex 32 > secrets/"): "as docker: tests/deploy/test_running.py",
+    ("docs/operations.md", "openssl rand -hex 16 > secrets/"): "as docker: tests/deploy/test_running.py",
+    ("docs/operations.md", "cat >"): "it waits for a key to be pasted",
     ("docs/operations.md", "hunyuan-fix run --set hunyuan_traces"): "tests/observe/traces/test_export.py",
     ("docs/operations.md", "jq"): "its log is that of another proxy: tests/observe/test_log_file.py",
     ("docs/certificates.md", "keytool"): "it changes the roots of the machine's Java: tried by hand only",
@@ -52,6 +59,7 @@ NEEDED = {
 }
 """Pages whose commands need a proxy that another page has started: what starts it, and what leads there."""
 PROXY = re.compile(r"(?:\w+=\S+ )*(?:scripts/run|hunyuan-fix run)\b(?!.* -- )")
+SIMULATOR = ".venv/bin/python -m hunyuan_fix.simulator"
 SETTING = re.compile(r"(?:export|unset|eval)\b")
 PROMISED = re.compile(r"`(x-hunyuan-fix: [\w,]+)`")
 DOORS = [path.name for path in sorted((ROOT / "scripts").iterdir()) if path.name in COMMANDS]
@@ -149,7 +157,7 @@ def shell(tmp_path: Path, endpoints: dict[str, Simulator], certificates: Certifi
     agent = home / "bin/claude"
     agent.write_text('#!/bin/sh\nprintf "claude calls %s\\n" "$ANTHROPIC_BASE_URL"\n', "utf-8")
     agent.chmod(0o755)
-    port, reverse_port, admin_port = free_port(), free_port(), free_port()
+    port, reverse_port, admin_port, simulator_port = (free_port() for _ in range(4))
     variables = environment(
         home,
         PATH=f"{home / 'bin'}:{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
@@ -174,6 +182,9 @@ def shell(tmp_path: Path, endpoints: dict[str, Simulator], certificates: Certifi
             "0.0.0.0:9464": f"0.0.0.0:{admin_port}",
             "HOST:9464": f"127.0.0.1:{admin_port}",
             "IP-ADDRESS:9464": f"127.0.0.1:{admin_port}",
+            SIMULATOR: f"{shlex.quote(sys.executable)} -m hunyuan_fix.simulator",
+            "127.0.0.1:9999": f"127.0.0.1:{simulator_port}",
+            "--port 9999": f"--port {simulator_port}",
             # A host names its profile; the simulator's has none.
             "https://api.moonshot.cn/v1": f"{endpoints['moonshot'].base_url} --profile moonshot",
             "/path/to/company-ca.pem": str(certificates.authority_file),
@@ -189,7 +200,7 @@ def test_the_commands_of_a_page_work(page: str, shell: Shell) -> None:
     there = [command for command in commands(read(page)) if not elsewhere(page, command)]
     if needed := NEEDED.get(page):
         there = [f"export HUNYUAN_API_KEY={KEY}", *needed, *there]
-    with ExitStack() as running:
+    with ExitStack() as simulators, ExitStack() as running:
         for command in there:
             program = shlex.split(command)[0]
             if program in ("certutil", "openssl") and not shutil.which(program):
@@ -197,7 +208,10 @@ def test_the_commands_of_a_page_work(page: str, shell: Shell) -> None:
             if PROXY.match(command):
                 running.close()  # as Ctrl-C: the next takes the same ports
                 started = running.enter_context(process(command, shell.proxy(command), shell.variables))
-                started.wait_for("hunyuan-fix is ready")
+                started.wait_for("Stop: Ctrl-C")  # the banner comes last, after several workers too
+            elif command.startswith(SIMULATOR):
+                of_page = process(command, shell.proxy(command), shell.variables)
+                simulators.enter_context(of_page).wait_for("simulator listening")
             else:
                 shell.run(command)
     for promised in PROMISED.findall(read(page)):
