@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from typing import Any
@@ -84,17 +85,21 @@ def test_any_order_of_events_keeps_the_bounds(told: list[tuple[str, str]], most:
         assert all(event.data == {"number": found - 1} for found, event in later)
 
 
-def test_twice_as_many_take_about_twice_as_long() -> None:
+def test_four_times_as_many_take_about_four_times_as_long() -> None:
     def seconds(count: int) -> float:
         ring, best = LastExchanges(most=count, most_recent=count), float("inf")
         for _ in range(5):
-            began = time.perf_counter()
+            began = time.process_time()
             for _ in range(2 * count):
                 an_exchange(ring)
             for kept in ring.newest():
                 kept.summary()
             ring.since(count // 2)
-            best = min(best, time.perf_counter() - began)
+            best = min(best, time.process_time() - began)
         return best
 
-    assert seconds(4000) < 3.5 * seconds(2000)
+    gc.disable()  # what else this process holds would be looked through
+    try:
+        assert seconds(4000) < 10 * seconds(1000)
+    finally:
+        gc.enable()
