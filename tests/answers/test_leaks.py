@@ -463,9 +463,9 @@ def test_changes_are_named() -> None:
 def test_work_is_linear(unit: str) -> None:
     def seconds(times: int) -> float:
         given, of = unit * times, plan("glm-5.2", thinks=True)
-        begun = time.perf_counter()
+        begun = time.process_time()
         whole(given, of)
-        return time.perf_counter() - begun
+        return time.process_time() - begun
 
     seconds(10)
     small = min(seconds(2000) for _ in range(3))

@@ -381,9 +381,9 @@ def test_the_time_of_a_page_grows_with_its_bodies() -> None:
         assert len(begun.changes) == MAX_CHANGES
         sent, best = json.dumps(body).encode(), 9e9
         for _ in range(3):
-            began = time.perf_counter()
+            began = time.process_time()
             changes_page(begun, sent)
-            best = min(best, time.perf_counter() - began)
+            best = min(best, time.process_time() - began)
         return best
 
     assert seconds(4000) < 4 * seconds(2000)

@@ -106,9 +106,9 @@ def test_its_time_grows_with_the_length() -> None:
         new = [text for number in range(count) for text in ("{", f"{number}", "}")]
         best = 9e9
         for _ in range(3):
-            began = time.perf_counter()
+            began = time.process_time()
             list(diff._diff(old, new, ("a", "b")))
-            best = min(best, time.perf_counter() - began)
+            best = min(best, time.process_time() - began)
         return best
 
     assert seconds(8000) < 8 * seconds(2000)

@@ -211,9 +211,9 @@ def test_twice_as_many_exchanges_take_about_twice_as_long() -> None:
             an_exchange(ring, at, client="anna" if at % 2 else "otto")
         best = float("inf")
         for _ in range(5):
-            began = time.perf_counter()
+            began = time.process_time()
             assert page(ring, {"client": "nobody", "slow": 0, "since": 0}) == {"exchanges": [], "next": None}
-            best = min(best, time.perf_counter() - began)
+            best = min(best, time.process_time() - began)
         return best
 
     assert seconds(20_000) < 3.5 * seconds(10_000)
