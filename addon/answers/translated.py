@@ -30,8 +30,7 @@ _PLAIN_TEXT = re.compile(rb"[ !#-\[\]-~]+|(?:[ !#-\[\]-~]|[\xc3-\xdf][\x80-\xbf]
 class Steps(Protocol):
     """What is done to an answer after its repair: `pipeline.Pipeline`."""
 
-    @property
-    def changes_chunks(self) -> bool:
+    def changes_chunks(self, exchange: Exchange) -> bool:
         """Whether `chunks` may give anything but the chunk itself."""
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
@@ -40,6 +39,9 @@ class Steps(Protocol):
     def chunks(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
         """The chunks that take the place of one."""
 
+    def last_chunks(self, exchange: Exchange) -> Iterable[JsonObject]:
+        """The chunks that were held back, where a stream ends or has an error next."""
+
     def listeners(self, exchange: Exchange) -> Sequence[Listener]:
         """What is told the chunks that the client gets."""
 
@@ -47,7 +49,9 @@ class Steps(Protocol):
 class _NoSteps:
     """For an answer that the steps have seen."""
 
-    changes_chunks = False
+    def changes_chunks(self, exchange: Exchange) -> bool:
+        """No."""
+        return False
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
         """Nothing."""
@@ -56,6 +60,10 @@ class _NoSteps:
     def chunks(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
         """The chunk."""
         return (chunk,)
+
+    def last_chunks(self, exchange: Exchange) -> Iterable[JsonObject]:
+        """None."""
+        return ()
 
     def listeners(self, exchange: Exchange) -> Sequence[Listener]:
         """Nobody."""
@@ -108,7 +116,9 @@ def from_upstream(exchange: Exchange) -> FromUpstream | None:
 def to_client(exchange: Exchange, steps: Steps) -> ToClient | None:
     """What repaired chat events pass on their way to the client; `None` where they pass unchanged."""
     dialect = dialects.DIALECTS[exchange.dialect]
-    changed = ChangedChunks(lambda chunk: steps.chunks(exchange, chunk)) if steps.changes_chunks else None
+    changed = None
+    if steps.changes_chunks(exchange):
+        changed = ChangedChunks(lambda chunk: steps.chunks(exchange, chunk), lambda: steps.last_chunks(exchange))
     written = None
     if not dialect.is_house:
         written = WrittenEvents(dialect.stream(exchange.note_of(dialect.name)), exchange.error_language)
@@ -166,11 +176,17 @@ class FromUpstream:
 class ChangedChunks:
     """Chat events through `steps`, which takes a chunk and gives those that take its place.
 
-    Events that no step changes keep their bytes. After an exception, the `failure`, all of them do.
+    `last` gives the chunks that the steps have held back, where the answer ends or has an error next. Events that no
+    step changes keep their bytes. After an exception, the `failure`, all of them do.
     """
 
-    def __init__(self, steps: Callable[[JsonObject], Iterable[JsonObject]]) -> None:
+    def __init__(
+        self,
+        steps: Callable[[JsonObject], Iterable[JsonObject]],
+        last: Callable[[], Iterable[JsonObject]] = tuple,
+    ) -> None:
         self._steps = steps
+        self._last = last
         self._parser = sse.Parser()
         self.failure: Exception | None = None
 
@@ -179,15 +195,16 @@ class ChangedChunks:
         return b"".join(self._changed(event) for event in self._parser.feed(data))
 
     def finish(self) -> bytes:
-        """The chat events for an event that the end of the stream cut off."""
+        """The chat events for an event that the end of the stream cut off, and for what was held back."""
         last = self._parser.finish()
-        return self._changed(last) if last else b""
+        return (self._changed(last) if last else b"") + self._held()
 
     def _changed(self, event: sse.Event) -> bytes:
         data = event.data
         chunk = None if data is None or self.failure is not None else json_body.parse_object(data)
         if data is None or chunk is None or chunk.get("error"):
-            return event.raw
+            ends = data is not None and (sse.is_done(data) or (chunk is not None and bool(chunk.get("error"))))
+            return (self._held() if ends else b"") + event.raw
         try:
             chunks = list(self._steps(chunk))
             if chunks == [json_body.parse_object(data)]:
@@ -195,7 +212,15 @@ class ChangedChunks:
             return b"".join(event.with_data(json_body.serialise(changed)) for changed in chunks)
         except Exception as error:
             self.failure = error
-            return event.raw
+            return self._held() + event.raw
+
+    def _held(self) -> bytes:
+        """The events that were held back."""
+        try:
+            return b"".join(sse.event(json_body.serialise(chunk)) for chunk in self._last())
+        except Exception as error:
+            self.failure = self.failure or error
+            return b""
 
 
 class TextWriter(AnswerWriter, Protocol):
