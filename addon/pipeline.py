@@ -223,6 +223,15 @@ class Pipeline:
             chunks += step.last_chunks(exchange)
         return chunks
 
+    def waits(self, exchange: Exchange) -> bool:
+        """Whether a step has to ask the model once more before a stream may end."""
+        return any(step.waits(exchange) for step in self._chunk_steps)
+
+    async def ask_again(self, exchange: Exchange) -> None:
+        """Let the steps ask the model once more."""
+        for step in self._steps[_house(exchange)]:
+            await step.ask_again(exchange)
+
     def listeners(self, exchange: Exchange) -> list[Listener]:
         """What is told each chunk of a streamed answer, as its client gets it; empty where no step needs that."""
         listeners = (step.listener(exchange) for step in self._listening_steps[_house(exchange)])

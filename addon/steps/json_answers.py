@@ -8,6 +8,7 @@ client gets.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from .. import profiles, texts
@@ -16,11 +17,14 @@ from ..answers.json_repair.held import HeldAnswer
 from ..answers.json_repair.repair import Wanted
 from ..answers.json_repair.settings import CODE
 from ..answers.whole import is_cut
-from ..exchange import Change, Exchange, JsonObject, Response
+from ..exchange import AnswerPlan, Change, Exchange, JsonObject, Response
 from ..observe.metrics import counter
 from ..options import Settings
+from ..rules import apply_chat
+from ..rules.base import RuleContext
 from ..wire import json_body, rule_names
 from .base import Outcome, Step
+from .target import target_of
 
 ANSWERS = counter(
     "hunyuan_json_answers_total", "Answers that were to be JSON or a code block, by what came of them.", "verdict"
@@ -31,6 +35,16 @@ ARGUMENTS = counter(
 )
 """`what`: the keys of `DONE`."""
 
+ASKED = counter(
+    "hunyuan_json_asked_total", "Answers for which a model was asked once more, by what came of it.", "outcome"
+)
+"""`outcome`: `helped`, `invalid` (the second answer is no better), `failed`."""
+
+_FOR_STREAMS: Final = ("stream", "stream_options", "n")
+_PATIENCE: Final = 100.0
+"""Seconds for the call that asks once more."""
+_WAIT: Final = 30.0
+"""Seconds that it waits for its slot."""
 _FORMATS: Final = ("json_object", "json_schema")
 _MOST_TOOLS: Final = 512 * 1024
 """Bytes of the tools' schemas."""
@@ -59,13 +73,16 @@ class JsonAsked(Step):
         form = chat.get("response_format")
         kind = form.get("type") if isinstance(form, dict) else None
         asked.is_content = bool(exchange.json_wish) or kind in _FORMATS
+        profile = profiles.load(exchange.profile)
+        # A plan's terms forbid calls that nobody waits for: there it has to be said twice.
+        is_said = not profile.plan or self.settings.json == exchange.json_wish == "ask"
+        asked.may_ask = asked.is_content and wish == "ask" and is_said
         if not asked.language:
             asked.wanted, asked.schema = _wanted(form) if isinstance(form, dict) else ("any", None)
             asked.tools = _schemas(chat)
         if not asked.is_content and asked.tools is None:
             return None
         exchange.json = asked
-        profile = profiles.load(exchange.profile)
         if kind == "json_object" and profile.json_word and not _says_json(chat["messages"]):
             self._put_in(exchange)
         return None
@@ -98,8 +115,13 @@ class JsonAnswers(Step):
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Keep the fence, which would be taken off piece by piece, until the answer is there as a whole."""
-        if exchange.json is not None and exchange.json.is_content:
-            exchange.plan.json_fence = False
+        asked: Asked | None = exchange.json
+        if asked is None or not asked.is_content:
+            return None
+        exchange.plan.json_fence = False
+        if asked.may_ask:
+            chat = {key: value for key, value in exchange.chat.items() if key not in _FOR_STREAMS}
+            asked.question = await self.runtime.workers.run(lambda _: json_body.serialise(chat), exchange.cost // 4)
         return None
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
@@ -137,6 +159,43 @@ class JsonAnswers(Step):
         chunks = _held(exchange, asked).last()
         self._note(exchange, asked)
         return chunks
+
+    def waits(self, exchange: Exchange) -> bool:
+        """Whether the model is to be asked once more."""
+        return exchange.json is not None and exchange.json.wrong is not None
+
+    async def ask_again(self, exchange: Exchange) -> None:
+        """Ask the model once more, and keep its second answer if it is what was asked for."""
+        asked: Asked | None = exchange.json
+        if asked is None or asked.wrong is None:
+            return
+        wrong, chat = asked.wrong, json_body.parse_object(asked.question) or {}
+        again = texts.load(texts.language_of(self.settings.language)).json_again.format(error=wrong.error)
+        said = [{"role": "assistant", "content": wrong.text}] if wrong.text.strip() else []
+        chat["messages"] = [*chat.get("messages", ()), *said, {"role": "user", "content": again}]
+        profile = profiles.load(exchange.profile)
+        if "tools" in chat and "none" in profile.tool_choices:
+            chat["tool_choice"] = "none"
+        if isinstance(exchange.demands, RuleContext):
+            apply_chat(chat, replace(exchange.demands, plan=AnswerPlan()))
+        calls = self.runtime.chat_calls
+        with exchange.calling():
+            sent = await calls.send(
+                chat,
+                target_of(exchange, profile, self.settings),
+                profile,
+                purpose="json",
+                tries=1,
+                timeout=_PATIENCE,
+                until=calls.until(_WAIT),
+                ahead=True,
+            )
+        second = _text_of(sent) if not isinstance(sent, Response) else None
+        judged = None if second is None else asked.judged(second, is_cut=False)
+        if judged is not None and judged.verdict != "invalid":
+            asked.second[wrong.place] = replace(judged, verdict="repaired", done=("asked", *judged.done))
+        outcome = "failed" if judged is None else "invalid" if judged.verdict == "invalid" else "helped"
+        self.runtime.metrics.add(ASKED, 1, outcome)
 
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
         """Count what came of the answer."""
@@ -188,6 +247,15 @@ def _look_at(asked: Asked, choice: JsonObject, message: JsonObject, place: int) 
             message["content"], changed = judged.text, True
             choice.pop("logprobs", None)
     return changed
+
+
+def _text_of(answer: JsonObject) -> str | None:
+    """The text of an answer that has one and ended by itself."""
+    choice = next(iter(answer.get("choices") or ()), None)
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict) or is_cut(choice.get("finish_reason")):
+        return None
+    return text if isinstance(text := message.get("content"), str) and not message.get("tool_calls") else None
 
 
 def _held(exchange: Exchange, asked: Asked) -> HeldAnswer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from hunyuan_fix.exchange import JsonObject
-from hunyuan_fix.steps.json_answers import ANSWERS, ARGUMENTS
+from hunyuan_fix.steps.json_answers import ANSWERS, ARGUMENTS, ASKED
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, json_answer, run_proxy, stream_answer
 
 FENCED = "<think>hm</think>Sure:\n```json\n{'n': 1.10, \"ok\": True,}\n```\nDone."
@@ -274,3 +275,127 @@ async def test_the_word_that_an_endpoint_demands(trust: Trust, endpoint: Endpoin
         way.model = "deepseek-chat"
         await way.ask("json_schema")
         assert endpoint.arrived[-1].json["response_format"] == {"type": "json_object"}
+
+
+BROKEN = '{"n": "He said "hi" to me"}'
+
+
+def first_broken(second: Any) -> Any:
+    """An endpoint whose first answer is broken; `second` answers all later ones."""
+    calls: list[Arrived] = []
+    first = answering(BROKEN)
+
+    def answer(request: Arrived) -> Any:
+        calls.append(request)
+        return first(request) if len(calls) == 1 else second(request)
+
+    return answer
+
+
+@pytest.fixture(params=WAYS)
+async def asking(request: pytest.FixtureRequest, trust: Trust, endpoint: Endpoint) -> AsyncIterator[Way]:
+    async for running in run_way(trust, endpoint, request.param, hunyuan_json="ask", hunyuan_concurrency="1"):
+        yield running
+
+
+@pytest.fixture
+async def chat_asking(trust: Trust, endpoint: Endpoint) -> AsyncIterator[Way]:
+    async for running in run_way(trust, endpoint, "chat", hunyuan_json="ask", hunyuan_concurrency="1"):
+        yield running
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_model_is_asked_once_more(asking: Way, stream: bool) -> None:
+    asking.endpoint.answer = first_broken(answering('Sorry! ```json\n{"n": 2.0}\n```'))
+    got = await asking.ask("json_schema", stream=stream)
+    assert text_of(got, asking.form) == '{"n": 2.0}'
+    assert got.headers["x-hunyuan-json"] == ("held" if stream else "repaired")
+    assert asking.counted(ASKED) == {("helped",): 1}
+    assert asking.counted(ANSWERS) == {("repaired",): 1}
+    first, second = (request.json for request in asking.endpoint.arrived)
+    assert not second.get("stream")
+    assert second["messages"][:-2] == first["messages"]
+    assert second["messages"][-2]["content"] == BROKEN
+    assert "not spelt as JSON" in second["messages"][-1]["content"]
+    assert asking.endpoint.arrived[1].headers["authorization"] == "Bearer sk-own"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("second", "outcome"),
+    [
+        (answering('{"n": '), "invalid"),
+        (answering('{"n": 1}', "length"), "failed"),
+        (lambda _: json_answer({"error": {"message": "no"}}, 500), "failed"),
+    ],
+    ids=["no better", "cut short", "refused"],
+)
+async def test_where_that_does_not_help_the_first_answer_stays(
+    chat_asking: Way, stream: bool, second: Any, outcome: str
+) -> None:
+    chat_asking.endpoint.answer = first_broken(second)
+    got = await chat_asking.ask(stream=stream)
+    assert text_of(got, "chat") == BROKEN
+    assert got.headers["x-hunyuan-json"] == ("held" if stream else "invalid")
+    assert chat_asking.counted(ASKED) == {(outcome,): 1}
+    assert len(chat_asking.endpoint.arrived) == 2
+    if stream:
+        assert got.text.rstrip().endswith("data: [DONE]")
+        assert events(got)[-1]["usage"]["total_tokens"] == 7
+
+
+async def test_what_does_not_fit_its_schema_is_asked_for_again(chat_asking: Way) -> None:
+    first, second = answering('{"m": 1}'), answering('{"n": 1}')
+
+    def answer(request: Arrived) -> Any:
+        return (second if len(chat_asking.endpoint.arrived) > 1 else first)(request)
+
+    chat_asking.endpoint.answer = answer
+    assert text_of(await chat_asking.ask("json_schema"), "chat") == '{"n": 1}'
+    assert "'n' is a required property" in chat_asking.endpoint.arrived[1].json["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("given", [MENDED, FENCED])
+async def test_what_can_be_repaired_is_not_asked_for_again(chat_asking: Way, given: str) -> None:
+    chat_asking.endpoint.answer = answering(given)
+    for stream in (False, True):
+        assert text_of(await chat_asking.ask(stream=stream), "chat") == MENDED
+    assert len(chat_asking.endpoint.arrived) == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "header", "calls"), [("ask", "", 1), ("repair", "ask", 1), ("ask", "ask", 2), ("off", "ask", 1)]
+)
+async def test_a_plan_is_asked_only_if_that_is_said_twice(
+    trust: Trust, endpoint: Endpoint, option: str, header: str, calls: int
+) -> None:
+    endpoint.answer = answering(BROKEN)
+    async for way in run_way(trust, endpoint, "chat", hunyuan_json=option, hunyuan_profile="tokenhub-plan"):
+        await way.ask(x_hunyuan_json=header)
+        assert len(endpoint.arrived) == calls
+
+
+async def test_a_stream_that_waits_is_kept_alive(trust: Trust, endpoint: Endpoint) -> None:
+    """The second answer comes once the client has had a sign of life."""
+    alive = asyncio.Event()
+    good = answering('{"n": 1}')
+
+    async def second(request: Arrived) -> Answer:
+        await alive.wait()
+        answer: Answer = good(request)
+        return answer
+
+    endpoint.answer = first_broken(second)
+    async for way in run_way(trust, endpoint, "chat", hunyuan_json="ask", hunyuan_heartbeat="0.1"):
+        body = way.body("json_object", tools=False) | {"stream": True}
+        text = ""
+        async with (
+            way.proxy.client() as client,
+            client.stream("POST", PATHS["chat"], json=body, headers={"authorization": "Bearer sk-own"}) as got,
+        ):
+            async for piece in got.aiter_text():
+                text += piece
+                if len(endpoint.arrived) == 2 and "\n:" in text:
+                    alive.set()
+        assert '{\\"n\\": 1}' in text
+        assert text.rstrip().endswith("data: [DONE]")

@@ -10,6 +10,7 @@ import orjson
 
 from ...exchange import JsonObject
 from ...wire import json_body
+from ..whole import is_cut
 from . import by_schema, schema
 from .code_block import NoBlockFound, first_block
 from .repair import Repaired, Wanted, repair
@@ -71,6 +72,16 @@ class Judged:
     """Why a text has no code block, in a word."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """An answer that isn't what was asked for."""
+
+    place: int
+    """Of its choice."""
+    text: str
+    error: str
+
+
 @dataclass(slots=True)
 class Asked:
     """What a request asks of its answer, and what came of it so far."""
@@ -89,6 +100,10 @@ class Asked:
     verdicts: list[Judged] = field(default_factory=list)
     fitted: Counter[str] = field(default_factory=Counter)
     """What was done to arguments, keys of `DONE`, and how often."""
+    wrong: Wrong | None = None
+    """The answer for which the model is asked once more."""
+    question: bytes = b""
+    """The request that was sent, where the model may be asked once more."""
     second: dict[int, Judged] = field(default_factory=dict)
     """What came of asking the model once more, by choice."""
     held: Any = None
@@ -121,6 +136,20 @@ class Asked:
             return Judged(text, "invalid", error=wrong)
         done = (*repaired.cut, *repaired.respelt)
         return Judged(repaired.text, "repaired" if repaired.is_changed else "valid", done)
+
+    def find_wrong(self, answer: JsonObject) -> Wrong | None:
+        """The first text of a whole answer that isn't what was asked for, if its model had done."""
+        choices = answer.get("choices")
+        for place, choice in enumerate(choices if isinstance(choices, list) else ()):
+            message = choice.get("message") if isinstance(choice, dict) else None
+            text = message.get("content") if isinstance(message, dict) else None
+            if not isinstance(message, dict) or not isinstance(text, str) or message.get("tool_calls"):
+                continue
+            if not is_cut(choice.get("finish_reason")):
+                judged = self.judged(text, is_cut=False)
+                if judged.verdict == "invalid":
+                    return Wrong(place, text, judged.error)
+        return None
 
     def arguments(self, name: str, text: str, largest: int = LARGEST_WHOLE) -> str:
         """The arguments of a call of the tool `name`, in the types of its schema; unchanged where nothing is known."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ...exchange import JsonObject
 from ..whole import is_cut
-from .asked import LARGEST, Asked
+from .asked import LARGEST, Asked, Wrong
 
 _HEAD: Final = ("id", "object", "created", "model", "system_fingerprint")
 _MOST_CALLS: Final = 128
@@ -46,8 +46,6 @@ class HeldAnswer:
         self._head: JsonObject = {}
         self._waiting: JsonObject | None = None
         """The chunk that ends the choice that waits."""
-        self.wrong: tuple[int, str, str] | None = None
-        """The choice that waits for the model to be asked once more, its text, and what is wrong with it."""
 
     def feed(self, chunk: JsonObject) -> Iterable[JsonObject]:
         """The chunks to send for one chunk."""
@@ -59,7 +57,7 @@ class HeldAnswer:
         for choice in choices:
             if isinstance(choice, dict):
                 before += self._take(choice)
-        if self.wrong is not None:
+        if self._asked.wrong is not None:
             self._waiting = chunk
             return before
         return before if _is_empty(chunk) else [*before, chunk]
@@ -67,11 +65,10 @@ class HeldAnswer:
     def last(self) -> list[JsonObject]:
         """The chunks with all that is held, for an answer that ends here."""
         sent: list[JsonObject] = []
-        if self.wrong is not None and self._waiting is not None:
-            place, text, _ = self.wrong
-            reason = next(choice.get("finish_reason") for choice in self._waiting["choices"] if _index(choice) == place)
-            self.wrong, waiting = None, self._waiting
-            return [*self._released(place, text, cut=is_cut(reason)), waiting]
+        wrong, waiting = self._asked.wrong, self._waiting
+        if wrong is not None and waiting is not None:
+            self._asked.wrong = self._waiting = None
+            sent += [*self._released(wrong.place, wrong.text, cut=False), waiting]
         for place, choice in self._choices.items():
             if not choice.is_over and (choice.pieces or choice.calls):
                 sent += self._passed(place, choice)
@@ -143,10 +140,10 @@ class HeldAnswer:
         if not self._asked.is_content or held.calls or reason in ("tool_calls", "function_call"):
             if text:
                 sent.append(self._chunk(place, {"content": text}, held.logprobs))
-        elif self._asked.may_ask and not cut and not self._waits:
+        elif self._asked.may_ask and not cut and self._asked.wrong is None:
             judged = self._asked.judged(text, is_cut=False, largest=LARGEST)
             if judged.verdict == "invalid":
-                self.wrong = place, text, judged.error
+                self._asked.wrong = Wrong(place, text, judged.error)
             else:
                 sent += self._released(place, text, cut=cut)
         else:
@@ -154,10 +151,6 @@ class HeldAnswer:
         if frames:
             sent.append(self._chunk(place, {"tool_calls": frames}))
         return sent
-
-    @property
-    def _waits(self) -> bool:
-        return self.wrong is not None
 
     def _arguments(self, call: _Call, *, cut: bool) -> str:
         text = "".join(call.pieces)
