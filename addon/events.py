@@ -127,6 +127,8 @@ class Done(TypedDict):
     ms: float
     tries: int
     streamed: bool
+    json: str
+    """What came of an answer that was to be JSON (`Exchange.json_said`); `""`: it was not."""
     usage: dict[str, int]
     tokens: int
     trace_id: str

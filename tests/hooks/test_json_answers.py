@@ -399,3 +399,12 @@ async def test_a_stream_that_waits_is_kept_alive(trust: Trust, endpoint: Endpoin
                     alive.set()
         assert '{\\"n\\": 1}' in text
         assert text.rstrip().endswith("data: [DONE]")
+
+
+async def test_the_log_says_what_came_of_it(off: Way, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "hunyuan_fix")
+    off.endpoint.answer = answering(BROKEN)
+    await off.ask(x_hunyuan_json="repair", stream=True)
+    await off.ask()
+    lines = [record.getMessage() for record in caplog.records if "/chat/completions" in record.getMessage()]
+    assert ["json=invalid" in line for line in lines] == [True, False]
