@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from hunyuan_fix.exchange import JsonObject
+from hunyuan_fix.exchange import Exchange, JsonObject
 from hunyuan_fix.steps.json_answers import ANSWERS, ARGUMENTS, ASKED
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, json_answer, run_proxy, stream_answer
 
@@ -61,7 +61,7 @@ def answering(text: str, reason: str = "stop", calls: list[JsonObject] | None = 
 class Way:
     def __init__(self, proxy: Proxy, endpoint: Endpoint, form: str) -> None:
         self.proxy, self.endpoint, self.form = proxy, endpoint, form
-        self.model = "hy3"
+        self.model, self.question = "hy3", "Give me a number."
 
     async def ask(
         self, asked: str = "json_object", *, stream: bool = False, tools: bool = False, **headers: str
@@ -71,7 +71,7 @@ class Way:
             return await client.post(PATHS[self.form], json=self.body(asked, tools) | {"stream": stream}, headers=named)
 
     def body(self, asked: str, tools: bool) -> JsonObject:
-        said = [{"role": "user", "content": "Give me a number."}]
+        said = [{"role": "user", "content": self.question}]
         schema = {"type": "json_schema", "name": "answer", "schema": SCHEMA}
         if self.form == "anthropic":
             body: JsonObject = {"model": self.model, "max_tokens": 99, "messages": said}
@@ -235,6 +235,10 @@ async def test_text_that_nobody_asked_for_as_json_passes(chat: Way) -> None:
     assert "x-hunyuan-json" not in got.headers
 
 
+async def test_streams_are_not_read_for_it_where_it_is_off(off: Way) -> None:
+    assert not off.proxy.addon.pipeline.changes_chunks(Exchange())
+
+
 async def test_observed_requests_pass(off: Way) -> None:
     off.endpoint.answer = answering(FENCED)
     got = await off.ask(x_hunyuan_json="repair", x_hunyuan_mode="observe")
@@ -261,7 +265,7 @@ async def test_a_stream_without_an_end_gives_what_it_held(chat: Way) -> None:
     chat.endpoint.answer = lambda _: stream_answer(*whole[:-3])
     got = await chat.ask(stream=True)
     assert '"content":"{\\"n\\": "' in got.text
-    assert got.text.index("content") < got.text.index("stream_incomplete")
+    assert got.text.index('"content":"{') < got.text.index("stream_incomplete")
     assert chat.counted(ANSWERS) == {("invalid",): 1}
 
 
@@ -272,6 +276,9 @@ async def test_the_word_that_an_endpoint_demands(trust: Trust, endpoint: Endpoin
         assert "JSON" in endpoint.arrived[-1].json["messages"][-1]["content"]
         await way.ask(x_hunyuan_json="off")
         assert endpoint.arrived[-1].json["messages"][-1]["content"] == "Give me a number."
+        way.question = "Give me a Json number."
+        await way.ask()
+        assert endpoint.arrived[-1].json["messages"][-1]["content"] == way.question
         way.model = "deepseek-chat"
         await way.ask("json_schema")
         assert endpoint.arrived[-1].json["response_format"] == {"type": "json_object"}

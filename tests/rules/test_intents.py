@@ -219,6 +219,12 @@ def test_a_model_without_schemas_gets_json_and_the_schema_in_words() -> None:
     assert intents(body, given) == []
 
 
+def test_other_models_keep_the_schema() -> None:
+    body = chat(response_format=copy.deepcopy(ASKED_FOR))
+    assert intents(body, context("tokenhub")) == []
+    assert body["response_format"] == ASKED_FOR
+
+
 @pytest.mark.parametrize("form", [{"type": "json_object"}, {"type": "text"}])
 def test_a_model_without_schemas_takes_other_formats(form: dict[str, Any]) -> None:
     body, given = chat(model="deepseek-chat", response_format=form), context("deepseek", "en")

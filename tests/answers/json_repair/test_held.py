@@ -143,6 +143,12 @@ def test_a_wrong_answer_waits_with_its_end() -> None:
     assert answer.last() == []
 
 
+def test_nobody_is_asked_about_an_answer_that_was_cut_short() -> None:
+    asked = Asked(is_content=True, may_ask=True)
+    assert deltas(sent(asked, chunk(content="no"), chunk("length"))) == [{"content": "no"}, {}]
+    assert asked.wrong is None
+
+
 NO_CHUNKS: list[dict[str, Any]] = [
     {"choices": "no"},
     {"choices": [None]},

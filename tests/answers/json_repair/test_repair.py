@@ -167,6 +167,18 @@ def test_brackets_of_a_sentence_are_no_json(text: str) -> None:
     assert repair(text).why is not None
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{a: 1, b: oops, c: {d: 1}}", "syntax"),
+        ('{"a": 1} or {"b": oops}', "two"),
+        ("{x} " * 1001 + '{"a": 1}', "syntax"),
+    ],
+)
+def test_no_part_of_something_else_is_taken_for_the_answer(text: str, why: str) -> None:
+    assert repair(text) == Repaired(text, why=why)  # type: ignore[arg-type]
+
+
 HOSTILE = [
     "[",
     "{",
