@@ -145,7 +145,7 @@ def test_a_wrong_answer_waits_with_its_end() -> None:
 
 def test_nobody_is_asked_about_an_answer_that_was_cut_short() -> None:
     asked = Asked(is_content=True, may_ask=True)
-    assert deltas(sent(asked, chunk(content="no"), chunk("length"))) == [{"content": "no"}, {}]
+    assert deltas(sent(asked, chunk(content="no"), chunk("length"), ends=False)) == [{"content": "no"}, {}]
     assert asked.wrong is None
 
 
