@@ -39,8 +39,8 @@ on, what `SENT` tells of a try."""
 MENDED = "mended"
 """It was refused, changed for what the refusal says, and sent once more: `reason`, `outcome` (`helped`, `failed`)."""
 CALLED = "called"
-"""The addon makes a call of its own for it: `purpose` (`vision`, `embeddings`, `search`), `number` (of the try), and
-what `SENT` tells of a try. Told with traces on."""
+"""The addon makes a call of its own for it: `purpose` (`vision`, `embeddings`, `search`, `json`), `number` (of the
+try), and what `SENT` tells of a try. Told with traces on."""
 ENDED = "ended"
 """A call of the addon's own, or a try by the relay, is over: its `span_id`, `status` (0: no answer came), `error` (`""`
 or one of `timeout`, `unreachable`, `unusable_answer`, `stream_broken`, `cancelled`, `not_sent`), `usage`, `answer` (as
@@ -127,6 +127,8 @@ class Done(TypedDict):
     ms: float
     tries: int
     streamed: bool
+    json: str
+    """What came of an answer that was to be JSON (`Exchange.json_said`); `""`: it was not."""
     usage: dict[str, int]
     tokens: int
     trace_id: str

@@ -281,6 +281,8 @@ class Exchange:
     """The code by which that error is counted, of a closed list (`wire.noted_errors.CODES`). `""`: it got none."""
     left: bool = False
     """The client left before the end of its answer."""
+    json_said: str = ""
+    """What came of an answer that was to be JSON, as the response header `x-hunyuan-json` says it; `""`: it was not."""
     answered: bool = False
     """The answer was made here."""
     kept: bool = False
@@ -313,6 +315,10 @@ class Exchange:
     """The query of the request's target."""
     came: int = 0
     """Python's hash of the JSON that came: the same for the same bytes, in this process; 0: not known."""
+    json_wish: str = ""
+    """What its client asks for in the header `x-hunyuan-json`; `""`: nothing."""
+    json: Any = None
+    """What is asked of its answer (`answers.json_repair.asked`), and what came of it; `None`: nothing is."""
     may_run_on: bool = False
     """Its client said that it may go on as long as it likes (`x-hunyuan-runaway: off`)."""
     to_keep: Any = None
@@ -444,6 +450,8 @@ _UNDER_WAY = (
     "caller",
     "query",
     "came",
+    "json_wish",
+    "json",
     "may_run_on",
     "to_keep",
     "prompt",

@@ -55,6 +55,7 @@ from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.exchange import KEY
 from hunyuan_fix.hooks import authority, dumper, exchanges, live_list, log_handlers, process, proxy_modes, unanswered
 from hunyuan_fix.hooks.answers import Answers
+from hunyuan_fix.hooks.ask_again import AskAgain
 from hunyuan_fix.hooks.bodies import Bodies
 from hunyuan_fix.hooks.connections import Connections
 from hunyuan_fix.hooks.mitmproxy_internals import logs, ports, replacements, sent_host
@@ -216,6 +217,7 @@ class HunyuanFix:
         self.request_headers = RequestHeaders(
             settings, self.routes, process, made, requires_token=self.requires_token, lends_key=lends_key
         )
+        self.ask_again = AskAgain(settings, runtime, process.dispatcher, self.pipeline)
         self.bodies = Bodies(settings, runtime, process.dispatcher, process.draining, self.pipeline)
         self.answers = Answers(settings, runtime, self.pipeline, process.keep_alive)
         process.keep_alive.silence = settings.heartbeat
@@ -396,6 +398,8 @@ class HunyuanFix:
         """Repair a whole answer, give errors the status that they mean, end the exchange."""
         exchange = exchanges.of(flow)
         if exchange is not None and flow.response and flow.live:
+            if exchange.json is not None:
+                await self.ask_again.ends(flow, exchange)
             await self.answers.ends(flow, exchange)
         self.process.retiring.mark(flow)
         outcome = str(flow.response.status_code) if flow.response else "no answer"

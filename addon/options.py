@@ -17,6 +17,7 @@ from .access.keys import KeySettings
 from .access.listeners import ListenerSettings
 from .access.seal_keys import SealSettings
 from .admission.accounts import AdmissionSettings
+from .answers.json_repair.settings import JsonSettings
 from .cascade import CascadeSettings
 from .config import option
 from .config.config_file import ConfigFileSettings
@@ -68,6 +69,7 @@ class Settings(
     RetrySettings,
     MendSettings,
     RunawaySettings,
+    JsonSettings,
     BreakerSettings,
     KeySettings,
     TokenSettings,

@@ -23,6 +23,8 @@ from .steps.base import Outcome, Step, StepRuntime
 from .steps.count_tokens import CountTokens
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
+from .steps.json_answers import JsonAnswers, JsonAsked
+from .steps.json_answers import needs_chat as json_needs_chat
 from .steps.keep_answers import KeepAnswers
 from .steps.kept_answers import AnswerKept
 from .steps.model_names import ModelNames, answering
@@ -48,9 +50,11 @@ STEPS: tuple[type[Step], ...] = (
     ReasoningMemory,
     ReadDocuments,
     DescribeImages,
+    JsonAsked,
     Rules,
     Overlong,
     PromptCache,
+    JsonAnswers,
     WebSearch,
 )
 """For every chat request, whatever dialect it came in."""
@@ -134,6 +138,8 @@ class Pipeline:
         accepted = native_of(exchange, model)
         if accepted.spoken_by(model):
             reason = native.needs_chat(body, accepted, self._offers)
+            if reason is None and json_needs_chat(exchange, self._settings, body):
+                reason = Change(native.name, "", "JSON is looked for in the answer of a chat request: translated")
         else:
             reason = Change(native.name, "/model", "the model doesn't speak this format at its endpoint: translated")
         if reason is None:
@@ -194,10 +200,9 @@ class Pipeline:
             changed = step.answer(exchange, answer) or changed
         return changed
 
-    @property
-    def changes_chunks(self) -> bool:
-        """Whether any step looks at the chunks of streams."""
-        return bool(self._chunk_steps)
+    def changes_chunks(self, exchange: Exchange) -> bool:
+        """Whether any step looks at the chunks of the stream of `exchange`."""
+        return any(step.watches(exchange) for step in self._chunk_steps)
 
     def chunks(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
         """Run the steps over one chunk of a stream, in reverse. Returns the chunks to send for it."""
@@ -205,6 +210,23 @@ class Pipeline:
         for step in self._chunk_steps:
             chunks = [changed for given in chunks for changed in step.chunk(exchange, given)]
         return chunks
+
+    def last_chunks(self, exchange: Exchange) -> Iterable[JsonObject]:
+        """The chunks that the steps have held back, in reverse, where a stream ends."""
+        chunks: list[JsonObject] = []
+        for step in self._chunk_steps:
+            chunks = [changed for given in chunks for changed in step.chunk(exchange, given)]
+            chunks += step.last_chunks(exchange)
+        return chunks
+
+    def waits(self, exchange: Exchange) -> bool:
+        """Whether a step has to ask the model once more before a stream may end."""
+        return any(step.waits(exchange) for step in self._chunk_steps)
+
+    async def ask_again(self, exchange: Exchange) -> None:
+        """Let the steps ask the model once more."""
+        for step in self._steps[_house(exchange)]:
+            await step.ask_again(exchange)
 
     def listeners(self, exchange: Exchange) -> list[Listener]:
         """What is told each chunk of a streamed answer, as its client gets it; empty where no step needs that."""

@@ -300,6 +300,7 @@ async def beats(world: World) -> object:
     return b": keep-alive" in (await post(world, CHAT | {"stream": True})).content
 
 
+JSON_ASKED = CHAT | {"response_format": {"type": "json_object"}}
 AGENT = body_of("chat", [[Did("read", {}, "nothing")]] * 3, model="hunyuan-lite")
 ADMIN = {"hunyuan_admin": "127.0.0.1:0"}
 
@@ -348,6 +349,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_successors": ("hunyuan-lite=hunyuan-pro", after(CHAT), {}),
     "hunyuan_overlong": ("error", after(LONG), {}),
     "hunyuan_max_iterations": ("2", after(AGENT), {}),
+    "hunyuan_json": ("repair", after(JSON_ASKED), {"hunyuan_profile": "deepseek"}),
     "hunyuan_same_call": ("2", after(AGENT), {}),
     "hunyuan_same_request": ("2", after(CHAT, times=2), {}),
     "hunyuan_window": ("7", after(CHAT), {"hunyuan_overlong": "error"}),

@@ -133,7 +133,18 @@ class ClientStream(KeptStream):
             return None
         self._incomplete = proxy_errors.STREAM_BROKEN().in_language(self._exchange.error_language)
         last = self(b"")
+        if self.is_waiting:
+            last += self.go_on()
         return None if self._passes_unchanged else last
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the answer has ended, and its client has to wait for its last pieces: for `go_on`."""
+        return False
+
+    def go_on(self) -> list[bytes]:
+        """The last pieces of an answer that waited."""
+        return []
 
     def keep_alive(self) -> list[bytes]:
         """The pieces that tell the client, in its format, that the stream goes on: whole events, or comments.
@@ -142,7 +153,7 @@ class ClientStream(KeptStream):
         that didn't ask for a stream.
         """
         may_be_whole = self._opening is not None and not self._exchange.streamed
-        if self._ended or self._passing or may_be_whole:
+        if (self._ended and not self.is_waiting) or self._passing or may_be_whole:
             return []
         pieces = self._keep_alive_pieces()
         self._begun = self._begun or bool(pieces)
@@ -245,7 +256,23 @@ class RepairedStream(ClientStream):
     @property
     def is_told(self) -> bool:
         """Whether the client has the reason why the answer ended, or an error."""
+        if self._to_client is not None and self._to_client.is_waiting:
+            return False
         return self._ended or bool(self._stream.finish_reason or self._stream.first_error)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the model is asked once more."""
+        return self._ended and self._to_client is not None and self._to_client.is_waiting
+
+    def go_on(self) -> list[bytes]:
+        """The last pieces, with what came of that."""
+        pieces = [] if self._to_client is None else self._to_client.go_on()
+        if self._written is not None:
+            self._written()
+        for piece in pieces:
+            self._keep(piece)
+        return pieces
 
     def _changed(self, data: bytes) -> list[bytes]:
         if self._from_upstream is not None:
@@ -287,7 +314,7 @@ class RepairedStream(ClientStream):
 
     def _keep_alive_pieces(self) -> list[bytes]:
         if dialects.DIALECTS[self._exchange.dialect].is_house:
-            return self._stream.keep_alive()
+            return [sse.COMMENT + b"\n\n"] if self.is_waiting else self._stream.keep_alive()
         return [] if self._to_client is None else self._to_client.keep_alive()
 
 

@@ -30,8 +30,7 @@ _PLAIN_TEXT = re.compile(rb"[ !#-\[\]-~]+|(?:[ !#-\[\]-~]|[\xc3-\xdf][\x80-\xbf]
 class Steps(Protocol):
     """What is done to an answer after its repair: `pipeline.Pipeline`."""
 
-    @property
-    def changes_chunks(self) -> bool:
+    def changes_chunks(self, exchange: Exchange) -> bool:
         """Whether `chunks` may give anything but the chunk itself."""
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
@@ -40,6 +39,12 @@ class Steps(Protocol):
     def chunks(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
         """The chunks that take the place of one."""
 
+    def last_chunks(self, exchange: Exchange) -> Iterable[JsonObject]:
+        """The chunks that were held back, where a stream ends or has an error next."""
+
+    def waits(self, exchange: Exchange) -> bool:
+        """Whether the stream has to wait for something before it may end."""
+
     def listeners(self, exchange: Exchange) -> Sequence[Listener]:
         """What is told the chunks that the client gets."""
 
@@ -47,7 +52,9 @@ class Steps(Protocol):
 class _NoSteps:
     """For an answer that the steps have seen."""
 
-    changes_chunks = False
+    def changes_chunks(self, exchange: Exchange) -> bool:
+        """No."""
+        return False
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
         """Nothing."""
@@ -56,6 +63,14 @@ class _NoSteps:
     def chunks(self, exchange: Exchange, chunk: JsonObject) -> Iterable[JsonObject]:
         """The chunk."""
         return (chunk,)
+
+    def last_chunks(self, exchange: Exchange) -> Iterable[JsonObject]:
+        """None."""
+        return ()
+
+    def waits(self, exchange: Exchange) -> bool:
+        """No."""
+        return False
 
     def listeners(self, exchange: Exchange) -> Sequence[Listener]:
         """Nobody."""
@@ -108,7 +123,13 @@ def from_upstream(exchange: Exchange) -> FromUpstream | None:
 def to_client(exchange: Exchange, steps: Steps) -> ToClient | None:
     """What repaired chat events pass on their way to the client; `None` where they pass unchanged."""
     dialect = dialects.DIALECTS[exchange.dialect]
-    changed = ChangedChunks(lambda chunk: steps.chunks(exchange, chunk)) if steps.changes_chunks else None
+    changed = None
+    if steps.changes_chunks(exchange):
+        changed = ChangedChunks(
+            lambda chunk: steps.chunks(exchange, chunk),
+            lambda: steps.last_chunks(exchange),
+            lambda: steps.waits(exchange),
+        )
     written = None
     if not dialect.is_house:
         written = WrittenEvents(dialect.stream(exchange.note_of(dialect.name)), exchange.error_language)
@@ -166,28 +187,60 @@ class FromUpstream:
 class ChangedChunks:
     """Chat events through `steps`, which takes a chunk and gives those that take its place.
 
-    Events that no step changes keep their bytes. After an exception, the `failure`, all of them do.
+    `last` gives the chunks that the steps have held back, where the answer ends or has an error next. While the stream
+    `waits`, nothing of it comes, until it may `go_on`. Events that no step changes keep their bytes. After an
+    exception, the `failure`, all of them do.
     """
 
-    def __init__(self, steps: Callable[[JsonObject], Iterable[JsonObject]]) -> None:
+    def __init__(
+        self,
+        steps: Callable[[JsonObject], Iterable[JsonObject]],
+        last: Callable[[], Iterable[JsonObject]] = tuple,
+        waits: Callable[[], bool] = bool,
+    ) -> None:
         self._steps = steps
+        self._last = last
+        self._waits = waits
+        self._late: list[sse.Event] | None = None
+        """The events that came while the stream waits; `None`: it doesn't."""
         self._parser = sse.Parser()
         self.failure: Exception | None = None
 
     def feed(self, data: bytes) -> bytes:
         """Chat events -> chat events."""
-        return b"".join(self._changed(event) for event in self._parser.feed(data))
+        return b"".join(self._taken(event) for event in self._parser.feed(data))
 
     def finish(self) -> bytes:
-        """The chat events for an event that the end of the stream cut off."""
+        """The chat events for an event that the end of the stream cut off, and for what was held back."""
         last = self._parser.finish()
-        return self._changed(last) if last else b""
+        sent = self._taken(last) if last else b""
+        return sent if self.is_waiting else sent + self._held()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the stream waits."""
+        return self._late is not None
+
+    def go_on(self) -> bytes:
+        """The chat events for all that came while the stream waited."""
+        late, self._late = self._late or [], None
+        return self._held() + b"".join(map(self._changed, late)) + self.finish()
+
+    def _taken(self, event: sse.Event) -> bytes:
+        if self._late is not None:
+            self._late.append(event)
+            return b""
+        sent = self._changed(event)
+        if self._waits():
+            self._late = []
+        return sent
 
     def _changed(self, event: sse.Event) -> bytes:
         data = event.data
         chunk = None if data is None or self.failure is not None else json_body.parse_object(data)
         if data is None or chunk is None or chunk.get("error"):
-            return event.raw
+            ends = data is not None and (sse.is_done(data) or (chunk is not None and bool(chunk.get("error"))))
+            return (self._held() if ends else b"") + event.raw
         try:
             chunks = list(self._steps(chunk))
             if chunks == [json_body.parse_object(data)]:
@@ -195,7 +248,15 @@ class ChangedChunks:
             return b"".join(event.with_data(json_body.serialise(changed)) for changed in chunks)
         except Exception as error:
             self.failure = error
-            return event.raw
+            return self._held() + event.raw
+
+    def _held(self) -> bytes:
+        """The events that were held back."""
+        try:
+            return b"".join(sse.event(json_body.serialise(chunk)) for chunk in self._last())
+        except Exception as error:
+            self.failure = self.failure or error
+            return b""
 
 
 class TextWriter(AnswerWriter, Protocol):
@@ -352,6 +413,20 @@ class ToClient:
     def finish(self, incomplete: ProxyError = INCOMPLETE) -> list[bytes]:
         """What is left to send when the stream has ended; the error `incomplete` for an end that is missing."""
         rest = self._changed.finish() if self._changed is not None else b""
+        if self.is_waiting:
+            return [rest] if rest else []
+        return self._finished(rest, incomplete)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the stream waits before it may end."""
+        return self._changed is not None and self._changed.is_waiting
+
+    def go_on(self) -> list[bytes]:
+        """What is left to send of a stream that waited, and has ended meanwhile."""
+        return self._finished(self._changed.go_on() if self._changed is not None else b"", INCOMPLETE)
+
+    def _finished(self, rest: bytes, incomplete: ProxyError) -> list[bytes]:
         if self._heard is not None:
             self._heard.feed(rest)
             self._heard.finish()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+
 from .. import dialects
 from ..exchange import Change, Exchange, Response
 from ..wire import flaws, json_body, proxy_errors, rule_names, sse
 from ..wire.content_coding import CodingError, TooLarge, is_known, unpack
 from ..wire.flaws import Flaw
 from . import as_stream, native, translated, whole
+from .json_repair.asked import Asked, Wrong
 from .streamed import EVENT_STREAM, RepairedStream
-from .translated import Steps
+from .translated import Steps, plan_of
 
 _ERROR_LIMIT = 1 << 20
 """Bytes of an error body that are looked at."""
@@ -48,6 +51,25 @@ def repair_answer(exchange: Exchange, steps: Steps, body: bytes, encoding: str, 
     if dialect.is_house and translated.upstream_of(exchange).is_house:
         return json_body.serialise(answer) if changed else None
     return json_body.serialise(dialect.answer(answer, exchange.note_of(dialect.name)))
+
+
+def wrong_json(exchange: Exchange, body: bytes, encoding: str, limit: int) -> Wrong | None:
+    """The text of a whole answer that isn't the JSON that was asked for; the answer stays as it is."""
+    asked: Asked | None = exchange.json
+    notes, plan = copy.deepcopy(exchange.notes), plan_of(exchange)
+    try:
+        text = unpack(body, encoding, limit)
+        if asked is None or (exchange.streamed and sse.is_stream(text)):
+            return None
+        answer = translated.answer_in(exchange, text)
+    except (TooLarge, CodingError):
+        return None
+    finally:
+        exchange.notes = notes
+    if isinstance(answer, Flaw):
+        return None
+    whole.repair_answer(answer, plan)
+    return asked.find_wrong(answer)
 
 
 def repair_error(

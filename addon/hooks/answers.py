@@ -25,6 +25,7 @@ from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..workers import Abandoned
 from . import mended_try
 from .keep_alive import KeepAlive
+from .mitmproxy_internals import insertion
 from .respond import answer_preflight, in_clients_words, mark, name_request, restate
 
 logger = logging.getLogger("hunyuan_fix")
@@ -89,6 +90,8 @@ class Answers:
             logger.warning("%s", said)
             response.stream = True
             return
+        if exchange.json is not None and not insertion.is_in_place():
+            exchange.json.may_ask = False  # its last pieces could not be put in
         response.headers.pop("content-encoding", None)
         response.headers.pop("content-length", None)
         if not _is_stream(response):

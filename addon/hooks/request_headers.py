@@ -16,6 +16,7 @@ from ..access import callers, cors, keys
 from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
+from ..answers.json_repair import settings as json_settings
 from ..config.hook_options import MODES
 from ..exchange import Change, Exchange, Response
 from ..observe import front_page
@@ -40,7 +41,8 @@ MODE_HEADER = "x-hunyuan-mode"
 """Request header: the mode for this request alone. It goes no further."""
 RUNAWAY_HEADER = "x-hunyuan-runaway"
 """Request header: `off` lets an agent go on as long as it likes. It goes no further."""
-_ASKING = frozenset([MODE_HEADER.encode(), RUNAWAY_HEADER.encode()])
+_ASKED = (MODE_HEADER, RUNAWAY_HEADER, json_settings.HEADER)
+_ASKING = frozenset(name.encode() for name in _ASKED)
 
 
 class RequestHeaders:
@@ -122,6 +124,7 @@ class RequestHeaders:
                 exchange.caller = keys.identity(caller, flow.request.headers, user)
             exchange.query = flow.request.path.partition("?")[2]
             exchange.may_run_on = may_run_on
+            exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))
             if answer is not None:
                 respond(flow, exchange, answer)
             else:
@@ -327,7 +330,7 @@ def _asked(headers: http.Headers) -> dict[str, str]:
     """What a request asks of this proxy in headers, by their names, in lower case; takes these headers off."""
     if _ASKING.isdisjoint([name.lower() for name, _ in headers.fields]):
         return {}  # as of nearly all
-    return {name: headers.pop(name).strip().lower() for name in (MODE_HEADER, RUNAWAY_HEADER) if name in headers}
+    return {name: headers.pop(name).strip().lower() for name in _ASKED if name in headers}
 
 
 def _answered_here(flow: http.HTTPFlow, route: Route | None, settings: Settings) -> Response | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from mitmproxy import http
 
 from ..access import cors
+from ..answers.json_repair import settings as json_settings
 from ..dialects import DIALECTS
 from ..exchange import Exchange, Response
 from ..wire import noted_errors, proxy_errors, request_id, rule_names
@@ -111,5 +112,14 @@ def mark(response: http.Response, exchange: Exchange) -> None:
     if exchange.rules:
         header = OBSERVED_HEADER if exchange.mode == "observe" else HEADER
         response.headers[header] = ",".join(exchange.rules)
+    if exchange.json_said or exchange.json is not None:
+        _say_json(response, exchange)
     if exchange.warning:
         response.headers[WARNING_HEADER] = exchange.warning
+
+
+def _say_json(response: http.Response, exchange: Exchange) -> None:
+    """Say what came of an answer that was to be JSON. A stream's headers leave before that is known."""
+    said = exchange.json_said or ("held" if exchange.streamed and response.status_code < 300 else "")
+    if said:
+        response.headers[json_settings.HEADER] = said

@@ -46,6 +46,7 @@ def done(exchange: Exchange, outcome: str, how: str = "answered", status: int | 
         "ms": exchange.elapsed,
         "tries": exchange.tries,
         "streamed": exchange.streamed,
+        "json": exchange.json_said,
         "usage": exchange.usage,
         "tokens": exchange.tokens,
         "trace_id": trace.trace_id if trace is not None else "",

@@ -78,10 +78,8 @@ def line(done: Done, *, colours: bool = False) -> str:
         parts.append(f"tries={done['tries']}")
     if done["dialect"] != "chat":
         parts.append(f"dialect={done['dialect'] or '-'}")
-    if done["client"]:
-        parts.append(f"client={done['client']}")
-    if done["program"]:
-        parts.append(f"program={done['program']}")
+    said = {"json": done["json"].partition(";")[0], "client": done["client"], "program": done["program"]}
+    parts += [f"{name}={value}" for name, value in said.items() if value]
     if done["request_id"] and _is_asked_for(done):
         parts.append(f"request_id={done['request_id']}")
     parts.append(f"-> {outcome}")

@@ -103,6 +103,8 @@ class Model:
     """Parameter -> the only value that it takes of it."""
     schema: Literal["", "mfjs-lite", "mfjs-strict"] = ""
     """The flavour of JSON Schema that it demands of tools; `""`: any."""
+    json_schema: bool = True
+    """It takes a `response_format` of the type `json_schema`; `False`: `json_object` alone."""
     prefill: Literal["", "partial"] = ""
     """How an assistant message at the end is completed: by `partial: true` in it; `""`: as it is."""
     embedding: bool = False
@@ -342,6 +344,8 @@ class Profile:
     """Whose hosts these are: a key is for one vendor's hosts alone. Without it the profile is a vendor of its own."""
     plan: bool = False
     """A plan for interactive use: its terms forbid calls that nobody waits for (docs/facts/tokenhub.md#plans)."""
+    json_word: bool = False
+    """A `response_format` of the type `json_object` is refused where no message has the word JSON."""
     thinking: Mapping[str, Any] = field(default_factory=dict)
     """Keys of `Thinking`: how thinking is switched at these endpoints, whatever the maker. They are laid over those of
     every family that thinks and has a `control`."""

@@ -164,6 +164,12 @@ FORMATS = {
         "(BerriAI/litellm#26156, docs/facts/kimi.md#reasoning-memory).",
         "steps/reasoning_memory.py",
     ),
+    "json": Explanation(
+        "Where JSON is asked for and the endpoint demands the word in a message, it is put in at the end of the "
+        "last one of the user or the system (`hunyuan_json`).",
+        "DeepSeek and DashScope refuse `json_object` without it (`json_word` in their profiles).",
+        "steps/json_answers.py",
+    ),
     "web-search": Explanation(
         "In a translated request that may search the web, the model's searches are made by `hunyuan_search_command`, "
         "and answered in the client's own blocks, with citations.",
@@ -207,6 +213,19 @@ ANSWERS = {
     "answer-function-call": Explanation(
         "The answer's first tool call goes back as `function_call`, with that finish reason.",
         "The client asked with the deprecated `functions`, where there is room for one.",
+    ),
+    "answer-json": Explanation(
+        "An answer that was asked for as JSON is cut out of what wraps it, and respelt where it isn't JSON: "
+        "`hunyuan_json`, [json.md](json.md).",
+        "Models add fences, sentences and reasoning, write Python or JavaScript, and leave commas "
+        "(microsoft/RD-Agent#788, #984, #1023).",
+        "steps/json_answers.py",
+    ),
+    "answer-json-arguments": Explanation(
+        "The arguments of tool calls get the types that their schema demands, where they can mean one thing only "
+        "(`hunyuan_json`).",
+        "Models write `3.0` for integers, numbers and objects as strings (microsoft/RD-Agent#984).",
+        "steps/json_answers.py",
     ),
     "answer-json-fence": Explanation(
         "The Markdown fence around a JSON answer is taken off.",

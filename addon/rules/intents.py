@@ -130,10 +130,14 @@ def _response_format(body: JsonObject, context: RuleContext) -> list[Change]:
         return []
     kind = asked.get("type") if isinstance(asked, dict) else None
     known = isinstance(kind, str) and kind in _FORMATS
+    pointer = "/response_format"
+    if kind == "json_schema" and context.profile.response_format and not context.model.json_schema:
+        body["response_format"] = {"type": "json_object"}
+        why = "the model takes no schema: JSON is asked for, and the schema by instruction"
+        return [Change("intents", pointer, why), _instruct(body, _json_instruction(asked, context))]
     if known and context.profile.response_format:
         return []
     del body["response_format"]
-    pointer = "/response_format"
     if not known:
         return [Change("intents", pointer, "no format that the endpoint knows: removed")]
     if kind == "text":

@@ -120,6 +120,21 @@ class Step:
         """The chunks to send for one chunk of a stream: itself, changed or not, several, or none."""
         return (chunk,)
 
+    def watches(self, exchange: Exchange) -> bool:
+        """Whether `chunk` may do anything to the streamed answer of `exchange`: otherwise it isn't read for it."""
+        return True
+
+    def last_chunks(self, exchange: Exchange) -> Iterable[JsonObject]:
+        """What `chunk` has held back of a stream that ends here, or has an error next."""
+        return ()
+
+    def waits(self, exchange: Exchange) -> bool:
+        """Whether a stream that `chunk` has seen has to wait, before it may end, for `ask_again`."""
+        return False
+
+    async def ask_again(self, exchange: Exchange) -> None:
+        """Called where a stream `waits`, or a whole answer isn't what was asked for: to ask the model once more."""
+
     def listener(self, exchange: Exchange) -> Listener | None:
         """What is told each chunk of a streamed answer, as its client gets it; `None`: this step needs none of them.
 

@@ -72,6 +72,8 @@ class Texts:
     """Instruction in place of `response_format: json_object`."""
     json_schema: str
     """{name}, {schema}: instruction in place of `response_format: json_schema`."""
+    json_again: str
+    """{error}: what a model is told whose answer is not the JSON that was asked for."""
     image_description: str
     """{number}, {total}, {model}, {description}: what stands where an image was."""
     image_failed: str

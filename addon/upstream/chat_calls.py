@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from ..exchange import JsonObject, Response
 from ..profiles import Profile
 from ..wire import flaws, proxy_errors, vendor_errors
@@ -33,6 +35,7 @@ class ChatCalls:
         timeout: float,  # noqa: ASYNC109 - of each try, without the wait for a slot
         until: float,
         ahead: bool,
+        purpose: Literal["search", "json"] = "search",
     ) -> JsonObject | Response:
         """The whole answer to the chat request `body`, or the client's error.
 
@@ -40,8 +43,8 @@ class ChatCalls:
         """
         model = str(body.get("model", ""))
         call: RetriedCall[JsonObject] = RetriedCall(
-            name="chat call of a search",
-            purpose="search",
+            name="chat call of a search" if purpose == "search" else "chat call for an answer in JSON",
+            purpose=purpose,
             target=target,
             house="chat",
             body=body,

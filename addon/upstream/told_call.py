@@ -12,7 +12,7 @@ from ..exchange import Exchange, JsonObject, Response
 from ..wire import answer_facts, json_body, usage
 from ..wire.trace_context import new_span_id
 
-type Purpose = Literal["vision", "embeddings", "search"]
+type Purpose = Literal["vision", "embeddings", "search", "json"]
 """What a call is made for."""
 
 _MOST_READ = 1 << 16
@@ -76,7 +76,7 @@ class ToldCall:
         if answer.status < 300 and self._what.is_chat and len(answer.body) <= _MOST_READ:
             body = json_body.parse_object(answer.body) or {}
             self._ended["answer"] = answer_facts.of_answer(body)
-            if self._what.purpose == "vision":  # what the others use is counted as the exchange's
+            if self._what.purpose in ("vision", "json"):  # what the others use is counted as the exchange's
                 self._ended["usage"] = usage.counted(usage.of_answer(body))
 
     def end(self) -> None:

@@ -204,3 +204,29 @@ def test_any_json_ends_accepted(choice: Any, asked: Any, profile: ProfileName, o
 @given(json_values, choices, formats, json_values)
 def test_nothing_raises(messages: Any, choice: Any, asked: Any, tools: Any) -> None:
     intents({"messages": messages, "tool_choice": choice, "response_format": asked, "tools": tools}, context())
+
+
+ASKED_FOR = {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA}}
+
+
+def test_a_model_without_schemas_gets_json_and_the_schema_in_words() -> None:
+    body, given = chat(model="deepseek-chat", response_format=copy.deepcopy(ASKED_FOR)), context("deepseek", "en")
+    given.model = given.profile.model("deepseek-chat")
+    assert [change.pointer for change in intents(body, given)] == ["/response_format", "/messages/1"]
+    assert body["response_format"] == {"type": "json_object"}
+    assert "place" in instructions(body)[0]
+    assert '"b"' in instructions(body)[0]
+    assert intents(body, given) == []
+
+
+def test_other_models_keep_the_schema() -> None:
+    body = chat(response_format=copy.deepcopy(ASKED_FOR))
+    assert intents(body, context("tokenhub")) == []
+    assert body["response_format"] == ASKED_FOR
+
+
+@pytest.mark.parametrize("form", [{"type": "json_object"}, {"type": "text"}])
+def test_a_model_without_schemas_takes_other_formats(form: dict[str, Any]) -> None:
+    body, given = chat(model="deepseek-chat", response_format=form), context("deepseek", "en")
+    given.model = given.profile.model("deepseek-chat")
+    assert intents(body, given) == []

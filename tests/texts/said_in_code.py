@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+from hunyuan_fix.answers.json_repair import asked
 from hunyuan_fix.cli import arguments, main
 from hunyuan_fix.cli.demo.programme import PROGRAMMES
 from hunyuan_fix.cli.doctor import base_urls, connections, live, report, situation
@@ -148,6 +149,12 @@ def said_of_alerts() -> Iterator[str]:
     """What each alert says is the case, and what to do."""
     for alert in alerts.shipped().values():
         yield from (alert.summary, alert.action)
+
+
+@collector
+def said_of_json() -> Iterator[str]:
+    """What was done to an answer that was to be JSON."""
+    yield from asked.DONE.values()
 
 
 @collector

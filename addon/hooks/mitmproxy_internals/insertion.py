@@ -29,13 +29,18 @@ class Insertion(events.Event):
     pieces: Callable[[], Iterable[bytes]]
 
 
+def is_in_place() -> bool:
+    """Whether anything can be put into a stream."""
+    return HttpLayer._handle_event is handle_event
+
+
 async def insert(handler: ConnectionHandler, flow: http.HTTPFlow, pieces: Callable[[], Iterable[bytes]]) -> None:
     """Send what `pieces` makes, none of it empty, to the client of `handler`, in the streamed answer of `flow`.
 
     Does nothing once that answer is over, or where `handle_event` isn't in place. An insertion doesn't count as
     activity: mitmproxy still closes a connection on which nothing else happens for `tcp_timeout`.
     """
-    if HttpLayer._handle_event is not handle_event:
+    if not is_in_place():
         return
     streams = (found for found in connections.layers(handler.layer) if isinstance(found, HttpStream))
     stream = next((found for found in streams if getattr(found, "flow", None) is flow), None)
