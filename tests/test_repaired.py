@@ -109,7 +109,16 @@ def test_the_steps_that_are_left_out_are_known():
     """A new step of the pipeline must be looked at here: is it the body's, and pure?"""
     assert [step.__name__ for step in STEPS] == [
         *("PromptCame", "Runaway", "KeepAnswers", "ModelNames", "Successor", "ToolModel", "ReasoningMemory"),
-        *("ReadDocuments", "DescribeImages", "Rules", "Overlong", "PromptCache", "WebSearch"),
+        *(
+            "ReadDocuments",
+            "DescribeImages",
+            "JsonAsked",
+            "Rules",
+            "Overlong",
+            "PromptCache",
+            "JsonAnswers",
+            "WebSearch",
+        ),
     ]
     assert {Overlong, ReadDocuments, Runaway} <= set(STEPS)
     assert {"chat", "embeddings", "anthropic", "responses"} <= set(DIALECTS)
