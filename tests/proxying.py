@@ -81,6 +81,7 @@ class Endpoint:
     answer: Answer | Callable[[Arrived], Answer | Awaitable[Answer]] = field(default_factory=Answer)
     left: int = 0
     """Requests whose sender left before the answer was complete."""
+    answering: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -98,11 +99,16 @@ class Endpoint:
         target = scope["raw_path"].decode() + (f"?{query}" if query else "")
         request = Arrived(scope["method"], target, headers, bytes(body), scope["http_version"])
         self.arrived.append(request)
+        task = asyncio.current_task()
+        assert task is not None
+        self.answering.add(task)
         try:
             await self._answer(request, send)
         except asyncio.CancelledError:
             self.left += 1
             raise
+        finally:
+            self.answering.discard(task)
 
     async def _answer(self, request: Arrived, send: Any) -> None:
         answer = self.answer if isinstance(self.answer, Answer) else self.answer(request)
@@ -188,6 +194,9 @@ async def run_endpoint(trust: Trust, *, tls: bool = True) -> AsyncIterator[Endpo
         yield endpoint
     finally:
         ends.set()
+        # hypercorn waits for connections to be closed before it cancels what answers them: some tests never answer.
+        for task in endpoint.answering:
+            task.cancel()
         await asyncio.wait({serving})
 
 
