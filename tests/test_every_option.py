@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -273,6 +273,14 @@ async def searching(world: World) -> object:
 
 async def logged(world: World) -> object:
     """The files of the log after some lines: how each line begins."""
+
+    def texts() -> list[tuple[str, str]]:
+        found = []
+        for file in sorted(world.folder.glob("log*")):
+            with suppress(FileNotFoundError):  # it is being put aside
+                found.append((file.name, file.read_text()))
+        return found
+
     # Any other line, such as one about a slow event loop, would put the file aside too.
     for handler in logging.getLogger().handlers:
         if isinstance(handler, FileHandler):
@@ -280,11 +288,11 @@ async def logged(world: World) -> object:
     for line in ("line that waits behind those of the start", "line one", "line two", "line three"):
         logging.getLogger("hunyuan_fix").warning(line)
         if world.proxy.addon.settings.log_file:
-            await until(lambda: any(line in file.read_text() for file in world.folder.glob("log*")))  # noqa: B023
+            await until(lambda: any(line in text for _, text in texts()))  # noqa: B023
         if "start" in line:
             for file in world.folder.glob("log*"):
-                file.unlink()
-    lines = [(file.name, line) for file in sorted(world.folder.glob("log*")) for line in file.read_text().splitlines()]
+                file.unlink(missing_ok=True)
+    lines = [(name, line) for name, text in texts() for line in text.splitlines()]
     return [(name, line[0]) for name, line in lines if "line " in line]
 
 
