@@ -187,6 +187,8 @@ class AnswerPlan:
     """Text in `<think>` at the beginning of an answer is reasoning."""
     usage_chunk: bool = False
     """The client asked for a stream with a chunk that has its usage (`stream_options.include_usage`)."""
+    usage_hidden: bool = False
+    """Its client didn't, and the stream has one all the same, since it was asked for here: it is taken out again."""
 
 
 KEY = "hunyuan_fix"
@@ -368,6 +370,8 @@ class Exchange:
     it was told of."""
     estimated: int = 0
     """Tokens of its input, estimated; 0: nobody has."""
+    wants_usage: bool = False
+    """What its stream uses has to be known, such as for a budget: it is asked for where the endpoint tells it then."""
 
     def tell(self, kind: str, /, **data: Any) -> None:
         """Tell an event (`observe.events`): what happens to the exchange now, in names and numbers. Raises nothing."""
@@ -486,6 +490,7 @@ _UNDER_WAY = (
     "summed",
     "wasted",
     "estimated",
+    "wants_usage",
 )
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)
 _saved_of = attrgetter(*_SAVED)
