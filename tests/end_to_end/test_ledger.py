@@ -37,7 +37,7 @@ from tests.end_to_end.processes import (
     run_proxy,
     run_simulator,
 )
-from tests.vision_server import image_part, png
+from tests.end_to_end.requests import image
 from tests.waiting import until
 
 CALLS = 1000
@@ -68,7 +68,8 @@ class Call:
 
 @pytest.fixture(scope="module")
 def endpoint(certificates: Certificates) -> Iterator[Simulator]:
-    with run_simulator(certificates, "--concurrency", "0", hosts=[TOKENHUB], profile="tokenhub") as running:
+    given = ("--concurrency", "0", "--but", "effort-refused")
+    with run_simulator(certificates, *given, hosts=[TOKENHUB], profile="tokenhub") as running:
         yield running
 
 
@@ -99,8 +100,8 @@ def a_call(number: int, dice: random.Random) -> Call:
             body = {"model": "kinfra-text-embedding-0.6b", "input": [f"{text} {part}" for part in range(70)]}
             return Call("/embeddings", body)
         case 1 | 2:  # twelve pictures in all: the others are known
-            picture = image_part(png(str(number % 12)))
-            body = chat("", tools=TOOLS, stream=stream)
+            picture = image(f"picture {number % 12}")
+            body = chat("", tools=TOOLS, stream=stream) | {"model": "hy-vision-2.0-instruct"}
             body["messages"][0]["content"] = [{"type": "text", "text": "what is it?"}, picture]
             return Call("/chat/completions", body)
         case 3:
@@ -119,6 +120,9 @@ def a_call(number: int, dice: random.Random) -> Call:
             return Call("/chat/completions", chat(text, stream=stream, top_k=3, seed=-1))
         case 11:
             return Call("/chat/completions", chat(text, stream=stream), fault="garbage_json")
+        case 12:  # refused at first, and mended
+            body = chat(text, stream=stream, reasoning_effort="high") | {"model": "deepseek-v4-flash"}
+            return Call("/chat/completions", body)
         case kind if kind < 22:
             return Call("/messages", chat(text, stream=stream, max_tokens=300))
         case kind if kind < 31:
@@ -126,7 +130,8 @@ def a_call(number: int, dice: random.Random) -> Call:
         case kind if kind < 36:
             return Call("/chat/completions", chat(text, stream=True, stream_options={"include_usage": True}))
         case _:
-            return Call("/chat/completions", chat(text, stream=stream))
+            model = dice.choice(("hy3", "hy3-preview", "deepseek-v4-flash"))
+            return Call("/chat/completions", chat(text, stream=stream) | {"model": model})
 
 
 async def made(client: httpx.AsyncClient, call: Call) -> None:
@@ -197,13 +202,12 @@ async def test_the_ledger_has_what_the_endpoint_bills(proxy: Proxy, endpoint: Si
             if call.fault
         )
     )
-    import time; t=time.time()
     await all_made(proxy, calls)
-    print('MADE', time.time()-t, time.process_time(), open(f'/proc/{proxy.process.pid}/stat').read().split()[13:15], open(f'/proc/{endpoint.process.pid}/stat').read().split()[13:15])
     await until(lambda: endpoint.stats()["active"] == 0)
     billed = endpoint.usage()
     proxy.process.terminate()
     proxy.process.wait()
+    assert "mended, it is sent once more" in proxy.process.output
     file = data / "hunyuan-fix" / "usage.sqlite3"
     assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
     found = rows(file)
@@ -233,6 +237,7 @@ async def test_the_ledger_has_what_the_endpoint_bills(proxy: Proxy, endpoint: Si
         usage = {kind: row[kind] for kind in KINDS if row[kind] is not None}
         cost = prices.cost(tokenhub, row["model"], TOKENHUB, usage)
         assert (row["amount"], row["currency"]) == ((cost.amount, cost.currency) if cost else (None, ""))
+    assert {(row["model"], row["currency"]) for row in known if row["amount"]} == {("hy3-preview", "CNY")}
     assert {row["upstream"] for row in found} == {TOKENHUB}
     assert not any(KEY in str(value) or "words" in str(value) for row in found for value in row.values())
 
