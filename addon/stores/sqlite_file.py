@@ -127,12 +127,14 @@ def connect(path: Path, schema: Schema) -> sqlite3.Connection:
 def connect_to_read(path: Path, schema: Schema) -> sqlite3.Connection:
     """A connection that changes nothing in the file at `path`, which others may write meanwhile.
 
-    Raises `FileNotFoundError`, `StoreError` for what is no such file of this version, and `sqlite3.Error`.
+    Raises `FileNotFoundError`, also for one that another process is just making, `StoreError` for what is no such file
+    of this version, and `sqlite3.Error`.
     """
     path.stat()
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_WAIT)
     try:
-        _check(connection, path, schema)
+        if not _check(connection, path, schema):
+            raise FileNotFoundError(path)
     except BaseException:
         connection.close()
         raise
