@@ -118,10 +118,18 @@ def test_rows_are_written_all_or_none(file: LedgerFile, path: Path) -> None:
 
 def test_several_processes_write_one_file(path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from hunyuan_fix.observe.ledger import rows; "
-        "from hunyuan_fix.observe.ledger.file import LedgerFile; from tests.observe.ledger.calls import paid; "
-        "file = LedgerFile(Path(sys.argv[1]), 36500); row = rows.of(paid()); "
-        "[file.add([row] * 5) for _ in range(40)]; file.close()"
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from hunyuan_fix.observe.ledger.file import LedgerFile\n"
+        "from hunyuan_fix.observe.ledger.ledger import LedgerSink\n"
+        "from tests.observe.ledger.calls import paid\n"
+        "sink = LedgerSink(LedgerFile(Path(sys.argv[1]), 36500))\n"
+        "for _ in range(40):\n"
+        "    for _ in range(5):\n"
+        "        sink.hear(paid())\n"
+        "    while not sink.flush():\n"
+        "        pass\n"
+        "sink.close()\n"
     )
     writers = [subprocess.Popen([sys.executable, "-c", code, str(path)]) for _ in range(3)]
     assert [writer.wait(60) for writer in writers] == [0, 0, 0]
