@@ -309,6 +309,8 @@ class Exchange:
     """The request's headers."""
     lent: bool = False
     """It goes with the proxy's own key."""
+    borrows: bool = False
+    """Its client may be lent keys: the addon's own calls to endpoints that it didn't name go with those."""
     caller: bytes = b""
     """A digest of what the caller authenticates with: what is kept for it is for no other."""
     query: str = ""
@@ -447,6 +449,7 @@ _UNDER_WAY = (
     "may_hold_images",
     "headers",
     "lent",
+    "borrows",
     "caller",
     "query",
     "came",

@@ -65,6 +65,8 @@ class RequestHeaders:
         self._transport = transport
         self._requires_token = requires_token
         self._lends_key = lends_key
+        self._calls_elsewhere = lends_key and settings.keys_file is not None
+        """Own calls for a request may go to endpoints that its client didn't name, with keys of the proxy's."""
         self._ports = ports.OwnPorts()
 
     async def handle(self, flow: http.HTTPFlow) -> None:
@@ -124,6 +126,7 @@ class RequestHeaders:
                 exchange.caller = keys.identity(caller, flow.request.headers, user)
             exchange.query = flow.request.path.partition("?")[2]
             exchange.may_run_on = may_run_on
+            exchange.borrows = self._calls_elsewhere and self._withheld(flow, caller) is None
             exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))
             if answer is not None:
                 respond(flow, exchange, answer)
@@ -270,24 +273,25 @@ class RequestHeaders:
         request = flow.request
         if keys.has_key(request.headers):  # as of most clients
             return Withheld.OWN
+        named = self._runtime.provider_keys.key_for(request.host, request.port, request.path.partition("?")[0])
         to = Destination(
             on_this_machine=host_names.is_loopback(request.host) and self._transport.proxy is None,
             encrypted=request.scheme == "https",
             verified=not self._transport.insecure,
-            of_the_keys_vendor=route.lends,
+            of_the_keys_vendor=route.lends or named is not None,
         )
-        key = self._runtime.key.value if self._lends_key else None
+        key = self._runtime.key.value if named is None else named.key
+        key = key if self._lends_key else None
         lent = keys.lend(
             key,
             request.headers,
             caller,
             to,
-            addressed=lambda: (
-                not _reverse(flow)
-                or keys.is_addressed(sent_host.of(request), _listener_names(flow), self._routes.known)
-            ),
+            addressed=lambda: self._is_addressed(flow),
             origins=self._settings.allowed_origins,
         )
+        if named is not None and not named.key and lent is Withheld.NONE:
+            return Withheld.UNSET
         if key and isinstance(lent, Withheld) and lent is not Withheld.OWN:
             logger.warning(
                 "%s %s %s",
@@ -296,6 +300,19 @@ class RequestHeaders:
                 say("gets no key: {why}", why=lent.value),
             )
         return lent
+
+    def _withheld(self, flow: http.HTTPFlow, caller: Caller) -> Withheld | None:
+        return keys.withheld_from(
+            flow.request.headers,
+            caller,
+            addressed=lambda: self._is_addressed(flow),
+            origins=self._settings.allowed_origins,
+        )
+
+    def _is_addressed(self, flow: http.HTTPFlow) -> bool:
+        return not _reverse(flow) or keys.is_addressed(
+            sent_host.of(flow.request), _listener_names(flow), self._routes.known
+        )
 
     def _leads_back(self, request: http.Request) -> bool:
         """Whether `request` would go to a port of this proxy.
