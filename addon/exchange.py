@@ -311,6 +311,8 @@ class Exchange:
     """It goes with the proxy's own key."""
     borrows: bool = False
     """Its client may be lent keys: the addon's own calls to endpoints that it didn't name go with those."""
+    elsewhere: bool = False
+    """It goes to an endpoint of the user's for calls of its kind, in the place of the one that its client named."""
     caller: bytes = b""
     """A digest of what the caller authenticates with: what is kept for it is for no other."""
     query: str = ""
@@ -450,6 +452,7 @@ _UNDER_WAY = (
     "headers",
     "lent",
     "borrows",
+    "elsewhere",
     "caller",
     "query",
     "came",

@@ -30,7 +30,9 @@ _USUAL_BASE = "/v1"
 class CallKeys:
     """The keys for such calls, under one set of options. `provider_keys`, `lent`: those in force."""
 
-    def __init__(self, provider_keys: Callable[[], ProviderKeys], lent: Callable[[], LentKey]) -> None:
+    def __init__(
+        self, provider_keys: Callable[[], ProviderKeys] = ProviderKeys, lent: Callable[[], LentKey] = LentKey
+    ) -> None:
         self._provider_keys = provider_keys
         self._lent = lent
         self._upstream: BaseUrl | None = None
