@@ -273,6 +273,7 @@ class RequestHeaders:
             if key:  # a server on this machine may have none
                 request.headers["Authorization"] = key
                 exchange.lent = True
+                exchange.use_key(key.removeprefix("Bearer "))
                 keys.drop_placeholder(request.headers)
             return None
         if route.elsewhere:
