@@ -119,6 +119,8 @@ class ClientStream(KeptStream):
             self._log(failure)
         if self._written is not None and self._may_be_complete:
             self._written()
+        if self._exchange.secrets:
+            chunks = [self._exchange.masked(chunk) for chunk in chunks]
         for chunk in chunks:
             self._keep(chunk)
         return chunks
