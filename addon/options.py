@@ -32,6 +32,7 @@ from .config.hook_options import (
 from .config.option import OptionError
 from .kept import KeepSettings
 from .mending import MendSettings
+from .model_map import ModelMapSettings
 from .observe.admin.settings import AdminSettings
 from .observe.alerts import alert
 from .observe.alerts.settings import AlertSettings
@@ -59,6 +60,7 @@ class Settings(
     FoldSettings,
     TransportSettings,
     RuleSettings,
+    ModelMapSettings,
     InterceptionSettings,
     ListenerSettings,
     FlowSettings,

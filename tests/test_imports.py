@@ -27,7 +27,7 @@ FLOORS = (
     {"options"},
     {"cascade", "relay"},
     {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins"},
-    {"repaired", "rules", "dialects", "mending", "route", "vendors", "admission", "kept", "runaway", "stores"},
+    {"repaired", "rules", "dialects", "mending", "route", "vendors", "admission", "kept", "model_map", "runaway", "stores"},
     {"circuit", "config", "counting", "documents", "images", "events", "search", "session", "wire", "workers"},
     {"columns", "did_you_mean", "profiles", "texts", "exchange"},
 )
@@ -35,7 +35,7 @@ FLOORS = (
 
 PURE = {
     *("repaired", "dialects", "rules", "answers", "wire", "session", "exchange", "events"),
-    *("profiles", "texts", "images", "documents", "counting", "mending"),
+    *("profiles", "texts", "images", "documents", "counting", "mending", "model_map"),
 }
 """Rooms that know no host program and no network."""
 IMPURE = {"mitmproxy", "mitmproxy_rs", "httpx", "httpcore", "tornado", "asyncio"}

@@ -70,7 +70,8 @@ def gathered(
     command_line, wrong = checks.of_command_line(texts, OPTIONS)
     own, wrong_in_own = _mitmproxys(confdir) if confdir else ({}, [])
     known: Values = {option.name: option.default for option in OPTIONS}
-    read = partial(config_file.read_file, known=known)
+    tables = frozenset(option.name for option in OPTIONS if option.is_table)
+    read = partial(config_file.read_file, known=known, tables=tables)
     start = at_start(OPTIONS, from_command_line(command_line), environment, own, read)
     # 2. Check what the values mean.
     layers = start.layers
