@@ -37,8 +37,8 @@ def model(body: JsonObject, row: Row) -> list[Change]:
     if not row.model or body.get("model") == row.model:
         return []
     body["model"] = row.model
-    why = f"row {row.label} of hunyuan_model_map: {row.model} answers"
-    return [Change(NAME, "/model", why)]
+    label, answers = row.label, row.model
+    return [Change(NAME, "/model", f"row {label} of hunyuan_model_map: {answers} answers")]
 
 
 def in_chat(body: JsonObject, row: Row) -> list[Change]:
@@ -110,18 +110,17 @@ def in_responses(body: JsonObject, row: Row) -> list[Change]:
 
 def _number(key: str, names: tuple[str, ...], body: JsonObject, row: Row) -> Iterator[Change]:
     """Put one number of the row into `body`. `names`: what the format calls it."""
-    given = [name for name in names if body.get(name) is not None]
+    given, label = [name for name in names if body.get(name) is not None], row.label
     if key in row.default and not given:
-        name = names[-1]
-        body[name] = row.default[key]
-        why = f"row {row.label} of hunyuan_model_map: {row.default[key]}, where the request says nothing"
-        yield Change(NAME, f"/{name}", why)
+        name, value = names[-1], row.default[key]
+        body[name] = value
+        yield Change(NAME, f"/{name}", f"row {label} of hunyuan_model_map: {value}, where the request says nothing")
     if key in row.force:
+        value = row.force[key]
         for name in given or names[-1:]:
-            if not _is_same(body.get(name), row.force[key]):
-                body[name] = row.force[key]
-                why = f"row {row.label} of hunyuan_model_map: {row.force[key]}, whatever the request says"
-                yield Change(NAME, f"/{name}", why)
+            if not _is_same(body.get(name), value):
+                body[name] = value
+                yield Change(NAME, f"/{name}", f"row {label} of hunyuan_model_map: {value}, whatever the request says")
 
 
 def _is_same(one: object, other: object) -> bool:
@@ -135,16 +134,16 @@ def _effort(
     body: JsonObject, row: Row, says: Callable[[JsonObject], bool], put: Callable[[JsonObject, str], str]
 ) -> Iterator[Change]:
     """Put the row's effort into `body`: `says` tells whether it has one, `put` sets it and returns where."""
+    label = row.label
     if "effort" in row.default and not says(body):
-        where = put(body, row.default["effort"])
-        why = f"row {row.label} of hunyuan_model_map: effort {row.default['effort']}, where the request says nothing"
-        yield Change(NAME, where, why)
+        value = row.default["effort"]
+        where = put(body, value)
+        yield Change(NAME, where, f"row {label} of hunyuan_model_map: {value}, where the request says nothing")
     if "effort" in row.force:
-        before = _thinking_in(body)
-        where = put(body, row.force["effort"])
+        before, value = _thinking_in(body), row.force["effort"]
+        where = put(body, value)
         if _thinking_in(body) != before:
-            why = f"row {row.label} of hunyuan_model_map: effort {row.force['effort']}, whatever the request says"
-            yield Change(NAME, where, why)
+            yield Change(NAME, where, f"row {label} of hunyuan_model_map: {value}, whatever the request says")
 
 
 def _thinking_in(body: JsonObject) -> dict[str, Any]:
@@ -240,4 +239,5 @@ def _is_wanted(text: SystemText, said: bool) -> bool:
 
 
 def _of_system(pointer: str, row: Row) -> Change:
-    return Change(NAME, pointer, f"row {row.label} of hunyuan_model_map: its system text")
+    label = row.label
+    return Change(NAME, pointer, f"row {label} of hunyuan_model_map: its system text")

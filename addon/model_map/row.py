@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from ..texts.terminal import say
+
 CONDITIONS: Final = ("client", "program", "path", "tag", "kind", "model")
 """What a row can ask of a request."""
 VALUES: Final = ("temperature", "top_p", "max_tokens", "effort")
@@ -97,6 +99,18 @@ def hidden_by(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
         if earlier is not None:
             found.append((row, earlier))
     return found
+
+
+def unreachable(rows: Sequence[Row]) -> list[str]:
+    """A line for each row that no request can reach."""
+    return [
+        say(
+            "hunyuan_model_map: no request reaches row {row}: row {earlier} takes all of them.",
+            row=row.label,
+            earlier=earlier.label,
+        )
+        for row, earlier in hidden_by(rows)
+    ]
 
 
 def _takes_all(earlier: Row, row: Row) -> bool:
