@@ -13,10 +13,10 @@ from typing import Any, Final
 from ..exchange import Change, JsonObject
 from ..rules import efforts, thinking
 from ..rules.content import BLANK_LINE, is_blank
+from ..wire import rule_names
 from .row import Row, SystemText
 
-NAME: Final = "model-map"
-"""Of the changes."""
+NAME: Final = rule_names.MODEL_MAP
 
 _LIMITS: Final = ("max_completion_tokens", "max_tokens")
 """Chat's names of the limit of an answer; the first counts."""
