@@ -20,7 +20,7 @@ NAME: Final = rule_names.MODEL_MAP
 
 _LIMITS: Final = ("max_completion_tokens", "max_tokens")
 """Chat's names of the limit of an answer; the first counts."""
-_SYSTEM: Final = frozenset(["system", "developer"])
+_SYSTEM: Final = ("system", "developer")  # no set: a body may have anything in this place
 _TEMPLATE: Final = "chat_template_kwargs"
 _IN_TEMPLATE: Final = ("thinking", "enable_thinking", "reasoning_effort")
 """What a template's arguments may say of thinking."""
@@ -28,6 +28,16 @@ _LEAST_BUDGET: Final = 1024
 """Tokens of thinking that Messages take at least."""
 _BUDGETS: Final = {"minimal": 1024, "low": 4096, "medium": 10_000, "high": 31_999, "xhigh": 31_999, "max": 31_999}
 """Effort -> tokens of thinking, where an endpoint takes no effort in Messages: up to Claude Code's own."""
+_ON: Final = ("enabled", "adaptive", "between_tools")
+"""The types of `thinking` in Messages that switch it on."""
+_FORCED: Final = ("any", "tool")
+"""Choices of tools in Messages that go with no thinking."""
+_BESIDE_THINKING: Final[Mapping[str, Callable[[float], bool]]] = {
+    "temperature": lambda value: value == 1,
+    "top_p": lambda value: 0.95 <= value <= 1,
+    "top_k": lambda value: False,
+}
+"""Sampling in Messages -> the values that go with thinking."""
 _IN_MESSAGES: Final = {"minimal": "low"}
 """Efforts that Messages have no word for -> the next one."""
 
@@ -70,7 +80,7 @@ def in_messages(body: JsonObject, row: Row, *, takes_effort: bool) -> list[Chang
         *_effort(body, row, _says_in_messages, put),
     ]
     if changes:
-        changes += _room_for_thinking(body)
+        changes += _fit_thinking(body)
     text, given = row.system, body.get("system")
     messages = body.get("messages")
     said = not is_blank(given) or any(map(_is_system, messages if isinstance(messages, list) else ()))
@@ -201,18 +211,31 @@ def _config(body: JsonObject) -> dict[str, Any]:
     return given if isinstance(given, dict) else {}
 
 
-def _room_for_thinking(body: JsonObject) -> Iterator[Change]:
-    """A budget for thinking below `max_tokens`, as Messages demand; without room for one, thinking goes."""
-    given, most = body.get("thinking"), body.get("max_tokens")
-    budget = given.get("budget_tokens") if isinstance(given, dict) else None
-    if not (isinstance(given, dict) and type(budget) is int and type(most) is int) or budget < most:
+def _fit_thinking(body: JsonObject) -> Iterator[Change]:
+    """What Messages demand of a request that thinks, once a row has changed one (docs/facts/anthropic.md#thinking).
+
+    A forced tool or a small `max_tokens` was asked for by name, so thinking gives way; sampling gives way to thinking.
+    """
+    given, most, choice = body.get("thinking"), body.get("max_tokens"), body.get("tool_choice")
+    if not isinstance(given, dict) or given.get("type") not in _ON:
         return
-    if most > _LEAST_BUDGET:
+    budget = given.get("budget_tokens")
+    if isinstance(choice, dict) and choice.get("type") in _FORCED:
+        del body["thinking"]
+        yield Change(NAME, "/thinking", "a tool is forced, and that leaves no room for thinking: removed")
+        return
+    if type(budget) is int and type(most) is int and budget >= most:
+        if most <= _LEAST_BUDGET:
+            del body["thinking"]
+            yield Change(NAME, "/thinking", "max_tokens leaves no room for thinking: removed")
+            return
         body["thinking"] = {**given, "budget_tokens": most - 1}
         yield Change(NAME, "/thinking/budget_tokens", "below max_tokens, as the format demands")
-    else:
-        del body["thinking"]
-        yield Change(NAME, "/thinking", "max_tokens leaves no room for thinking: removed")
+    for name, goes in _BESIDE_THINKING.items():
+        value = body.get(name)
+        if value is not None and not (isinstance(value, int | float) and goes(value)):
+            del body[name]
+            yield Change(NAME, f"/{name}", "sampling that the format doesn't allow beside thinking: removed")
 
 
 def _says_in_responses(body: JsonObject) -> bool:

@@ -20,7 +20,7 @@ _MOST_TOOLS: Final = 64
 """Tools that are looked at: one of its own is among the first ones, if there is one."""
 _ITS_OWN: Final = frozenset([None, "function", "custom"])
 """Types of tools that a client runs itself."""
-_SYSTEM: Final = frozenset(["system", "developer"])
+_SYSTEM: Final = ("system", "developer")
 
 
 def kind_of(headers: Mapping[str, str], program: str, body: JsonObject, *, embeddings: bool, counts: bool) -> Kind:

@@ -61,7 +61,7 @@ def test_a_title_is_known_by_its_system_text_in_any_format(body: dict[str, Any])
         {"messages": [None], "tools": [None]},
         {"messages": [{"role": "system", "content": [None, {"text": 1}]}]},
         {"messages": [{"role": "system", "content": {"text": "You are a title generator"}}], "tools": [[]]},
-        {"tools": [{"type": []}]},
+        {"tools": [{"type": []}], "messages": [{"role": [], "content": "You are a title generator"}]},
     ],
 )
 def test_hostile_bodies_have_a_kind(body: dict[str, Any]) -> None:
