@@ -258,6 +258,8 @@ class Exchange:
     """The name of the client whose token the request brought."""
     program: str = ""
     """The client's program, as its User-Agent says (`wire.user_agents`); `""`: unknown."""
+    tag: str = ""
+    """What its client, or a plug-in, calls it for `hunyuan_model_map` (`x-hunyuan-tag`), in lower case."""
     comment: str = ""
     """What the addon wrote into the flow's comment last. Another comment is the user's own."""
     limits: dict[str, str] = field(default_factory=dict)
@@ -325,6 +327,8 @@ class Exchange:
     """The query of the request's target."""
     came: int = 0
     """Python's hash of the JSON that came: the same for the same bytes, in this process; 0: not known."""
+    mapped: Any = None
+    """The row of `hunyuan_model_map` that was chosen for it (`model_map.choosing`); `None`: no table."""
     json_wish: str = ""
     """What its client asks for in the header `x-hunyuan-json`; `""`: nothing."""
     json: Any = None
@@ -489,6 +493,7 @@ _UNDER_WAY = (
     "caller",
     "query",
     "came",
+    "mapped",
     "json_wish",
     "json",
     "may_run_on",

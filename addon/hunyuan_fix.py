@@ -63,6 +63,7 @@ from hunyuan_fix.hooks.mitmproxy_internals import options as mitmproxy_options
 from hunyuan_fix.hooks.mitmproxy_internals.options import option
 from hunyuan_fix.hooks.request_headers import RequestHeaders
 from hunyuan_fix.hooks.respond import respond
+from hunyuan_fix.model_map.row import unreachable
 from hunyuan_fix.observe import statistics_text
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Routes
@@ -187,6 +188,9 @@ class HunyuanFix:
         self._use(made, lends_key=why_not is None)
         if why_not and self.runtime.key.value:
             logger.warning("%s", why_not)
+        if "hunyuan_model_map" in updated:
+            for line in unreachable(settings.model_map):
+                logger.warning("%s", line)
         self.runtime.config.follow(settings.config)
         if self.is_running:
             self._quieten_dumper()
@@ -453,5 +457,6 @@ addons = [
         calls=hunyuan_fix.runtime.admission.calls,
         recent=hunyuan_fix.process.finisher.recent,
         plugins=lambda: hunyuan_fix.settings.plugins,
+        model_map=lambda: hunyuan_fix.settings.model_map,
     ),
 ]

@@ -33,6 +33,7 @@ from .config.hook_options import (
 from .config.option import OptionError
 from .kept import KeepSettings
 from .mending import MendSettings
+from .model_map import ModelMapSettings
 from .observe.admin.settings import AdminSettings
 from .observe.alerts import alert
 from .observe.alerts.settings import AlertSettings
@@ -61,6 +62,7 @@ class Settings(
     FoldSettings,
     TransportSettings,
     RuleSettings,
+    ModelMapSettings,
     InterceptionSettings,
     ListenerSettings,
     FlowSettings,

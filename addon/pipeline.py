@@ -28,6 +28,8 @@ from .steps.json_answers import JsonAnswers, JsonAsked
 from .steps.json_answers import needs_chat as json_needs_chat
 from .steps.keep_answers import KeepAnswers
 from .steps.kept_answers import AnswerKept
+from .steps.model_map import ModelMap
+from .steps.model_map import choose as choose_row
 from .steps.model_names import ModelNames, answering
 from .steps.native_fields import NativeFields, ShowMessages, native_of
 from .steps.overlong import Overlong
@@ -45,6 +47,7 @@ STEPS: tuple[type[Step], ...] = (
     PromptCame,
     Runaway,
     KeepAnswers,
+    ModelMap,
     ModelNames,
     Successor,
     ToolModel,
@@ -61,6 +64,7 @@ STEPS: tuple[type[Step], ...] = (
 """For every chat request, whatever dialect it came in."""
 
 EMBEDDING_STEPS: tuple[type[Step], ...] = (
+    ModelMap,
     EmbeddingModel,
     EmbeddingSuccessor,
     EmbeddingRules,
@@ -69,6 +73,7 @@ EMBEDDING_STEPS: tuple[type[Step], ...] = (
 
 COUNT_STEPS: tuple[type[Step], ...] = (
     KeepAnswers,
+    ModelMap,
     ModelNames,
     Successor,
     ReadDocuments,
@@ -82,6 +87,7 @@ KEPT_STEPS: tuple[type[Step], ...] = (AnswerKept,)
 NATIVE_STEPS: tuple[type[Step], ...] = (
     PromptCame,
     Runaway,
+    ModelMap,
     ShowMessages,
     ModelNames,
     Successor,
@@ -131,8 +137,11 @@ class Pipeline:
     def choose_way(self, exchange: Exchange, body: JsonObject) -> bool:
         """Whether a request in a format that the endpoint speaks itself is translated all the same.
 
-        Its model doesn't speak the format, or it asks for what only a chat request can get: that is noted.
+        Its model doesn't speak the format, or it asks for what only a chat request can get: that is noted. The row of
+        `hunyuan_model_map` is chosen before that, for a request in any format.
         """
+        if self._settings.model_map:
+            choose_row(exchange, self._settings, body)
         native = dialects.NATIVE.get(exchange.dialect)
         if native is None:
             return False

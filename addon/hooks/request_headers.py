@@ -19,7 +19,7 @@ from ..access.token_search import RedactedStream
 from ..answers.json_repair import settings as json_settings
 from ..config.hook_options import MODES
 from ..config.values import BaseUrl
-from ..exchange import Change, Exchange, Response
+from ..exchange import Change, Exchange, Response, printable
 from ..observe import front_page
 from ..observe.health import reverse_port
 from ..options import Settings
@@ -42,7 +42,11 @@ MODE_HEADER = "x-hunyuan-mode"
 """Request header: the mode for this request alone. It goes no further."""
 RUNAWAY_HEADER = "x-hunyuan-runaway"
 """Request header: `off` lets an agent go on as long as it likes. It goes no further."""
-_ASKED = (MODE_HEADER, RUNAWAY_HEADER, json_settings.HEADER)
+TAG_HEADER = "x-hunyuan-tag"
+"""Request header: what the request is for, in a word of the client's own (`hunyuan_model_map`). It goes no further."""
+_ASKED = (MODE_HEADER, RUNAWAY_HEADER, TAG_HEADER, json_settings.HEADER)
+_LONGEST_TAG = 200
+"""Characters of a tag that count."""
 _ASKING = frozenset(name.encode() for name in _ASKED)
 
 
@@ -130,6 +134,7 @@ class RequestHeaders:
             exchange.may_run_on = may_run_on
             exchange.elsewhere = route.elsewhere
             exchange.borrows = self._calls_elsewhere and self._withheld(flow, caller) is None
+            exchange.tag = printable(asked.get(TAG_HEADER, "")[:_LONGEST_TAG])
             exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))
             if answer is not None:
                 respond(flow, exchange, answer)

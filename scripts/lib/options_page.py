@@ -30,7 +30,7 @@ _HEADS: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType(
 
 SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
-        "routing": "upstream profile hosts translate models successors profiles",
+        "routing": "upstream profile hosts translate model_map models successors profiles",
         "search": "search_command search_timeout",
         "images": "cascade vision_model text_model vision_concurrency vision_timeout vision_tries cascade_deadline "
         "image_max_bytes image_max_count cache_entries cache_bytes cache_ttl",
