@@ -186,7 +186,7 @@ class HunyuanFix:
         self.requires_token = listeners.requires_token(open_to, settings)
         why_not = listeners.why_key_is_not_lent(open_to, settings, password=password)
         self._use(made, lends_key=why_not is None)
-        if why_not and self.runtime.key.value:
+        if why_not and self.runtime.secrets.key.value:
             logger.warning("%s", why_not)
         if "hunyuan_model_map" in updated:
             for line in unreachable(settings.model_map):
@@ -352,7 +352,7 @@ class HunyuanFix:
         exchange = exchanges.of(flow)
         if flow.response or flow.error or not flow.live:
             return
-        if search := self.runtime.tokens.search:
+        if search := self.runtime.secrets.tokens.search:
             await client_tokens.scrub_body(flow.request, search, self.settings.max_body, self.runtime.workers)
         if flow.error or not flow.live or exchange is None or not exchange.dialect:
             return

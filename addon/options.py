@@ -11,12 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from . import profile_folder, route
-from .access.client_tokens import TokenSettings
 from .access.cors import OriginSettings
-from .access.keys import KeySettings
 from .access.listeners import ListenerSettings
-from .access.provider_keys import ProviderKeySettings
-from .access.seal_keys import SealSettings
+from .access.secrets import SecretSettings
 from .admission.accounts import AdmissionSettings
 from .answers.json_repair.settings import JsonSettings
 from .cascade import CascadeSettings
@@ -75,10 +72,7 @@ class Settings(
     RunawaySettings,
     JsonSettings,
     BreakerSettings,
-    KeySettings,
-    ProviderKeySettings,
-    TokenSettings,
-    SealSettings,
+    SecretSettings,
     OriginSettings,
     AdminSettings,
     DrainingSettings,

@@ -150,7 +150,7 @@ class RequestHeaders:
     def _caller(self, flow: http.HTTPFlow) -> Caller | Response:
         signed_in = "proxyauth" in flow.metadata
         return callers.recognised(
-            flow.request, on_this_machine=self._is_here(flow), signed_in=signed_in, tokens=self._runtime.tokens
+            flow.request, on_this_machine=self._is_here(flow), signed_in=signed_in, tokens=self._runtime.secrets.tokens
         )
 
     def _is_here(self, flow: http.HTTPFlow) -> bool:
@@ -203,7 +203,7 @@ class RequestHeaders:
 
     def _pass_body(self, request: http.Request) -> None:
         """Stream the body of `request` unchanged, except that client tokens in it are replaced."""
-        search = self._runtime.tokens.search
+        search = self._runtime.secrets.tokens.search
         request.stream = RedactedStream(search) if search else True
 
     @staticmethod
@@ -304,14 +304,14 @@ class RequestHeaders:
         request = flow.request
         if keys.has_key(request.headers):  # as of most clients
             return Withheld.OWN
-        named = self._runtime.provider_keys.key_for(request.host, request.port, request.path.partition("?")[0])
+        named = self._runtime.secrets.providers.key_for(request.host, request.port, request.path.partition("?")[0])
         to = Destination(
             on_this_machine=host_names.is_loopback(request.host) and self._transport.proxy is None,
             encrypted=request.scheme == "https",
             verified=not self._transport.insecure,
             of_the_keys_vendor=route.lends or named is not None,
         )
-        key = self._runtime.key.value if named is None else named.key
+        key = self._runtime.secrets.key.value if named is None else named.key
         key = key if self._lends_key else None
         lent = keys.lend(
             key,
