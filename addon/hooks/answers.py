@@ -67,9 +67,10 @@ class Answers:
                 if exchange.names_models and exchange.mode == "repair":
                     response.stream = False  # its error is finished in `ends`
                     return
-                if response.stream and exchange.client:
+                if response.stream and (exchange.client or exchange.secrets):
                     exchange.streamed = _is_stream(response)
-                    response.stream = streamed.KeptStream(0)  # it counts, for the client's limit
+                    # It counts, for the client's limit; and hides the proxy's key, should the endpoint quote it.
+                    response.stream = streamed.KeptStream(0, exchange, tells=False)
             elif self._may_stream(exchange) and response.status_code < 400 and _may_be_stream(response, exchange):
                 self._stream(flow, response, exchange)
         except Exception as error:

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunyuan_fix import options, profiles
-from hunyuan_fix.access import provider_keys
+from hunyuan_fix import options, profiles, vendors
 from hunyuan_fix.access.provider_keys import ProviderKeys
 from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.options import Settings
@@ -214,7 +213,7 @@ def test_vendors_without_profiles_are_named_by_their_domain(file: File, provider
 
 
 def test_a_host_that_no_profile_knows_gets_a_key_by_its_name_alone(file: File):
-    every = "".join(f'[providers."{name}"]\nenv = "A"\n' for name in provider_keys.vendors.providers())
+    every = "".join(f'[providers."{name}"]\nenv = "A"\n' for name in vendors.providers())
     keys = keys_of(
         file, f'{every}[hosts."llm.example.com:8443/v1"]\nenv = "B"\n[hosts."[::1]:9"]\nenv = "C"', A="a", B="b", C="c"
     )
@@ -297,7 +296,7 @@ def test_another_option_value_is_another_file(file: File, tmp_path: Path):
 # The property
 
 
-NAMES = st.sampled_from(provider_keys.vendors.providers())
+NAMES = st.sampled_from(vendors.providers())
 ADDRESSES = st.tuples(
     HOSTS | st.just("api.moonshot.ai"), st.sampled_from(["", ":443", ":8443"]), st.sampled_from(["", "/v1", "/plan"])
 )
@@ -346,7 +345,7 @@ def test_a_key_reaches_hosts_of_its_provider_alone(
     domain = {"anthropic": "anthropic.com", "openai": "openai.com"}.get(name, name)
     if host in OWNERS:
         owner = OWNERS[host]
-        below = [address.partition("/")[2] for address in _hosts(name) if address.partition("/")[0] == host]
-        assert name == owner or any(not one or f"{path}/".startswith(f"/{one}/") for one in below), "its own paths"
+        own = [address.partition("/")[2] for address in _hosts(name) if address.partition("/")[0] == host]
+        assert name == owner or any(not one or f"{path}/".startswith(f"/{one}/") for one in own), "its own paths"
     else:
         assert host == domain or host.endswith(f".{domain}"), "an unknown host gets none"
