@@ -357,6 +357,17 @@ class Exchange:
     """In which the proxy's errors are said to the client."""
     fails_closed: bool = False
     """The body that came must not leave: its model can't see its images, or the upstream doesn't speak its format."""
+    sent_to: str = ""
+    """The host that its request was sent to last; `""`: it has not left."""
+    began: int = 0
+    """The status with which its endpoint's answer began; 0: none did."""
+    summed: dict[str, int] = field(default_factory=dict)
+    """What of `usage` belongs to calls that were told of apart (`events.PAID`)."""
+    wasted: tuple[dict[str, int], bool] | None = None
+    """What the last try used whose answer could not be used, and whether that is estimated; `None`: there is none, or
+    it was told of."""
+    estimated: int = 0
+    """Tokens of its input, estimated; 0: nobody has."""
 
     def tell(self, kind: str, /, **data: Any) -> None:
         """Tell an event (`observe.events`): what happens to the exchange now, in names and numbers. Raises nothing."""
@@ -470,6 +481,11 @@ _UNDER_WAY = (
     "offered",
     "error_language",
     "fails_closed",
+    "sent_to",
+    "began",
+    "summed",
+    "wasted",
+    "estimated",
 )
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)
 _saved_of = attrgetter(*_SAVED)

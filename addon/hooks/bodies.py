@@ -67,6 +67,7 @@ class Bodies:
                 traced = trace_headers.put_on(flow.request, exchange)
                 response = sign(flow.request, exchange)
                 if response is None:
+                    exchange.sent_to = flow.request.host
                     exchange.tell(
                         events.SENT,
                         upstream=flow.request.host,
