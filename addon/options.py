@@ -18,6 +18,7 @@ from .access.listeners import ListenerSettings
 from .access.seal_keys import SealSettings
 from .admission.accounts import AdmissionSettings
 from .answers.json_repair.settings import JsonSettings
+from .budgets.settings import BudgetSettings
 from .cascade import CascadeSettings
 from .config import option
 from .config.config_file import ConfigFileSettings
@@ -69,6 +70,7 @@ class Settings(
     RetrySettings,
     MendSettings,
     RunawaySettings,
+    BudgetSettings,
     JsonSettings,
     BreakerSettings,
     KeySettings,

@@ -20,6 +20,7 @@ from .options import Settings
 from .plugins import places
 from .steps import plugin_step
 from .steps.base import Outcome, Step, StepRuntime
+from .steps.budget import KeepToBudget
 from .steps.count_tokens import CountTokens
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
@@ -47,6 +48,7 @@ STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
     ToolModel,
+    KeepToBudget,
     ReasoningMemory,
     ReadDocuments,
     DescribeImages,
@@ -62,6 +64,7 @@ STEPS: tuple[type[Step], ...] = (
 EMBEDDING_STEPS: tuple[type[Step], ...] = (
     EmbeddingSuccessor,
     EmbeddingRules,
+    KeepToBudget,
     SendBatches,
 )
 
@@ -84,6 +87,7 @@ NATIVE_STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
     ToolModel,
+    KeepToBudget,
     ReadDocuments,
     DescribeImages,
     ReasoningMemory,

@@ -51,9 +51,9 @@ class MemoryCounters:
         until = self._clock() + lasts
         for id, keys in held.items():
             for key in keys:
-                counter = self._counters.get(key)
-                if counter is not None and id in counter.held:
-                    counter.held[id] = (counter.held[id][0], until)
+                held_of = self._counters[key].held if key in self._counters else {}
+                if id in held_of:
+                    held_of[id] = (held_of[id][0], until)
 
     async def settle(self, settlement: Settlement) -> None:
         """See `Counters`. It is never told twice of the same: nothing here fails half done."""
@@ -62,8 +62,8 @@ class MemoryCounters:
             counter.spent = min(counter.spent + amount, MOST)
         for id, keys in settlement.released.items():
             for key in keys:
-                if (counter := self._counters.get(key)) is not None:
-                    counter.held.pop(id, None)
+                if key in self._counters:
+                    self._counters[key].held.pop(id, None)
 
     async def look(self, keys: Sequence[str]) -> Sequence[Standing]:
         """See `Counters`."""

@@ -17,18 +17,24 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from ..config.values import data_folder
 from ..events import PAID, Event
 from ..exchange import JsonObject
-from ..prices import Cost
+from ..prices import Cost, decimal
 from ..stores.guard import BUDGET, Bypassed, StoreGuard
-from . import lines, periods
+from . import periods
 from .counters import Answer, Claim, Counters, Settlement, Standing
 from .lines import TOKENS, Budget, Budgets
 from .memory import MemoryCounters
 from .periods import Span
+from .settings import BudgetSettings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 LASTS: Final = 90.0
 """Seconds that a reservation lasts unless it is renewed, which happens every third of it."""
@@ -42,6 +48,8 @@ FILE_BUDGET: Final = 2.0
 """Seconds that an operation on the file may take: it may wait for another worker."""
 WARNED: Final = 0.8
 """The part of a limit from which on clients are warned."""
+FILE_NAME: Final = "budgets.sqlite3"
+"""In the user's data folder."""
 _MOST_KNOWN: Final = 1000
 """Counters whose standing is remembered to be shown."""
 _LAST_WORDS: Final = 2.0
@@ -131,6 +139,8 @@ class Spending:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
+        self._place: str | Path | None = None
+        """Where it is counted: a URL of Redis, or a file."""
         self._budgets = Budgets()
         self._zone: ZoneInfo | None = None
         self._memory = MemoryCounters(clock)
@@ -146,8 +156,20 @@ class Spending:
         self._keeper: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._known: dict[str, Known] = {}
+        self._said: dict[str, None] = {}
         self.unpriced = 0
         """Calls that budgets in money didn't count."""
+
+    def configure(self, settings: BudgetSettings, url: str | None, redis: Redis | None) -> None:
+        """Hold calls to the budgets of `settings` from now on, and count in Redis, else in a file.
+
+        `redis`: a client for the server at `url`. Without budgets nothing is opened.
+        """
+        place = (url or settings.budgets_file or data_folder() / FILE_NAME) if settings.budgets else None
+        if place != self._place:
+            self.share(_counters(place, redis))
+            self._place = place
+        self.use(settings.budgets, settings.budget_zone)
 
     def use(self, budgets: Budgets, zone: ZoneInfo | None) -> None:
         """Hold calls to `budgets` from now on. What was spent stays so."""
@@ -227,6 +249,8 @@ class Spending:
 
     def paid(self, paid: JsonObject) -> None:
         """Count what a call used, an `events.Paid`."""
+        if not (self._budgets or self._held):
+            return
         held = self._held.get(paid["id"])
         applied = held.applied if held is not None else self._applied(paid["client"], paid["session"])
         usage, price = paid["usage"], paid["amount"]
@@ -256,6 +280,15 @@ class Spending:
         else:
             self._release(exchange)
             self._tell_soon()
+
+    def is_news(self, what: str) -> bool:
+        """Whether `what` has not been said yet; then it has."""
+        if what in self._said:
+            return False
+        self._said[what] = None
+        if len(self._said) > _MOST_KNOWN:
+            del self._said[next(iter(self._said))]
+        return True
 
     # What is shown
 
@@ -408,6 +441,18 @@ class Spending:
                 await self._guard.run("writing", lambda: shared.renew(held, LASTS), self._budget)
 
 
+def _counters(place: str | Path | None, redis: Redis | None) -> Counters | None:
+    if place is None:
+        return None
+    if redis is not None and isinstance(place, str):
+        from .redis import RedisCounters  # noqa: PLC0415 - loaded only where it is asked for
+
+        return RedisCounters(redis)
+    from .sqlite import SqliteCounters  # noqa: PLC0415 - as above
+
+    return SqliteCounters(Path(place))
+
+
 def _unpriced(budgets: Sequence[Budget], cost: Cost | None) -> Sequence[Budget]:
     money = [budget for budget in budgets if budget.unit != TOKENS]
     return [] if cost is not None and any(budget.unit == cost.currency for budget in money) else money
@@ -443,4 +488,4 @@ def _is_late(held: _Held, now: float) -> bool:
 
 
 def _plain(amount: int, unit: str) -> int | float:
-    return amount if unit == TOKENS else float(lines.prices.decimal(amount))
+    return amount if unit == TOKENS else float(decimal(amount))

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from ..answers.heard import Listener
+from ..budgets.spending import Spending
 from ..cascade import Cascade
 from ..exchange import Exchange, JsonObject, Outcome, Response
 from ..kept.answers import KeptAnswers
@@ -65,6 +66,10 @@ class StepRuntime(Protocol):
     @property
     def runaway(self) -> RunawayMemory:
         """What agents did that their requests no longer show."""
+
+    @property
+    def spending(self) -> Spending:
+        """What calls may use of budgets, and have used."""
 
     @property
     def reasoning(self) -> KeptReasoning:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ... import pipeline, profiles
+from ...budgets.spending import Spending
 from ...cascade import Cascade
 from ...dialects import DIALECTS, native
 from ...dialects.base import BadRequest, House
@@ -59,6 +60,7 @@ class Offline:
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.spending = Spending()
         self.plugin_failures = Failures()
 
 
