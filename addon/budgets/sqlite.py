@@ -139,21 +139,26 @@ class SqliteCounters:
         return connection
 
     def _make_ready(self, connection: sqlite3.Connection) -> None:
+        self._check(connection)  # before anything is written
         _use_log(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("BEGIN IMMEDIATE")
+        if not self._check(connection):
+            for statement in _SCHEMA:
+                connection.execute(statement)
+        connection.execute("COMMIT")
+
+    def _check(self, connection: sqlite3.Connection) -> int:
+        """The version of the file's schema; 0: it is empty. Raises `StoreError` for one that is not for us."""
         whose, version, tables = (
-            connection.execute(query).fetchone()[0]
+            int(connection.execute(query).fetchone()[0])
             for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
         )
         if whose != APPLICATION_ID and (whose or tables):
             raise StoreError(f"{self._path} is another program's database; it is left alone")
         if version > VERSION:
             raise StoreError(f"{self._path} was made by a newer version of hunyuan-fix; it is left alone")
-        if not version:
-            for statement in _SCHEMA:
-                connection.execute(statement)
-        connection.execute("COMMIT")
+        return version
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
