@@ -58,12 +58,20 @@ class MemoryCounters:
     async def settle(self, settlement: Settlement) -> None:
         """See `Counters`. It is never told twice of the same: nothing here fails half done."""
         for key, (amount, ends) in settlement.spent.items():
-            counter = self._counter(key, ends)
-            counter.spent = min(counter.spent + amount, MOST)
+            self.spend(key, amount, ends)
         for id, keys in settlement.released.items():
-            for key in keys:
-                if key in self._counters:
-                    self._counters[key].held.pop(id, None)
+            self.release(id, keys)
+
+    def spend(self, key: str, amount: int, ends: float) -> None:
+        """Add to a counter."""
+        counter = self._counter(key, ends)
+        counter.spent = min(counter.spent + amount, MOST)
+
+    def release(self, id: str, keys: Sequence[str]) -> None:
+        """End a reservation."""
+        for key in keys:
+            if key in self._counters:
+                self._counters[key].held.pop(id, None)
 
     async def look(self, keys: Sequence[str]) -> Sequence[Standing]:
         """See `Counters`."""

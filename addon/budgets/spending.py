@@ -187,6 +187,10 @@ class Spending:
                 self._closing.add(task)
                 task.add_done_callback(self._closing.discard)
 
+    def __bool__(self) -> bool:
+        """Whether there is any budget."""
+        return bool(self._budgets)
+
     @property
     def is_failing(self) -> bool:
         """Whether the counters of all workers can't be reached."""
@@ -268,6 +272,21 @@ class Spending:
             if held.over is not None:
                 self._release(paid["id"])
         self._tell_soon()
+
+    def estimated(self, exchange: str, client: str, tokens: int) -> None:
+        """Count a call whose body has passed untouched: nothing else is known of it."""
+        usage = {"input": tokens}
+        self.paid(
+            {
+                "id": exchange,
+                "client": client,
+                "session": "",
+                "usage": usage,
+                "amount": None,
+                "currency": "",
+                "purpose": "own",
+            }
+        )
 
     def over(self, exchange: str, *, is_sent: bool) -> None:
         """The exchange is over. `is_sent`: its own request has left, and what that used is told, or will be."""
@@ -385,11 +404,13 @@ class Spending:
         if amount > 0:
             key = one.key
             self._owed[key] = (self._owed.get(key, (0, 0.0))[0] + amount, one.span.ends)
+            self._memory.spend(key, amount, one.span.ends)
 
     def _release(self, exchange: str) -> None:
         held = self._held.pop(exchange, None)
         if held is not None and held.keys:
             self._releasing[held.id] = held.keys
+            self._memory.release(held.id, held.keys)
 
     def _has_news(self) -> bool:
         return self._telling is not None or bool(self._owed or self._releasing)
@@ -408,7 +429,6 @@ class Spending:
         if self._telling is None:
             self._telling = Settlement(secrets.token_hex(8), self._owed, self._releasing)
             self._owed, self._releasing = {}, {}
-            await self._memory.settle(self._telling)
         telling, shared = self._telling, self._shared
         if shared is not None:
             try:

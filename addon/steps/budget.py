@@ -145,6 +145,9 @@ def _log(runtime: StepRuntime, exchange: Exchange, whose: Spent | None, budget: 
     line = {
         "warned": Sentence("warned: {what} (hunyuan_budgets)", what=said),
         "observed": Sentence("would be refused: {what} (hunyuan_budgets)", what=said),
+        "held": Sentence(
+            "refused for now: {what}, and the rest is reserved for calls under way (hunyuan_budgets)", what=said
+        ),
     }.get(action, Sentence("refused: {what} (hunyuan_budgets)", what=said))
     path = safe_text.plain(exchange.path)
     logger.warning("%s %s: %s", exchange.method, path, in_language(terminal.language(), line))
