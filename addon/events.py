@@ -28,6 +28,9 @@ event before it has: the body tells it; and, where its trace is exported, `asked
 RUNAWAY = "runaway"
 """Its agent goes on and on: `what` (`iterations`, `same_call`, `same_request`), `count`, `action` (`warned`, `refused`,
 `observed`), `session`."""
+BUDGET = "budget"
+"""It has to keep to a budget for which something is done: `budget` (the line), `action` (`warned`, `refused`, `held`:
+refused for now, `unpriced`: not counted in money, `observed`: would be refused), `session`."""
 QUEUED = "queued"
 """It begins to wait for a slot of its account."""
 SENT = "sent"
@@ -60,6 +63,7 @@ KINDS = (
     CAME,
     TRANSLATED,
     RUNAWAY,
+    BUDGET,
     DESCRIBED,
     REPAIRED,
     CALLED,

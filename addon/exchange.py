@@ -333,6 +333,8 @@ class Exchange:
     """What its client asks for in the header `x-hunyuan-json`; `""`: nothing."""
     json: Any = None
     """What is asked of its answer (`answers.json_repair.asked`), and what came of it; `None`: nothing is."""
+    is_over_budget: bool = False
+    """A budget refuses it, even where its client asked for `observe`."""
     may_run_on: bool = False
     """Its client said that it may go on as long as it likes (`x-hunyuan-runaway: off`)."""
     to_keep: Any = None
@@ -496,6 +498,7 @@ _UNDER_WAY = (
     "mapped",
     "json_wish",
     "json",
+    "is_over_budget",
     "may_run_on",
     "to_keep",
     "prompt",

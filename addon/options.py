@@ -16,6 +16,7 @@ from .access.listeners import ListenerSettings
 from .access.secrets import SecretSettings
 from .admission.accounts import AdmissionSettings
 from .answers.json_repair.settings import JsonSettings
+from .budgets.settings import BudgetSettings
 from .cascade import CascadeSettings
 from .config import option
 from .config.config_file import ConfigFileSettings
@@ -70,6 +71,7 @@ class Settings(
     RetrySettings,
     MendSettings,
     RunawaySettings,
+    BudgetSettings,
     JsonSettings,
     BreakerSettings,
     SecretSettings,

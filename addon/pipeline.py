@@ -20,6 +20,7 @@ from .options import Settings
 from .plugins import places
 from .steps import plugin_step
 from .steps.base import Outcome, Step, StepRuntime
+from .steps.budget import KeepToBudget
 from .steps.count_tokens import CountTokens
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
@@ -51,6 +52,7 @@ STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
     ToolModel,
+    KeepToBudget,
     ReasoningMemory,
     ReadDocuments,
     DescribeImages,
@@ -68,6 +70,7 @@ EMBEDDING_STEPS: tuple[type[Step], ...] = (
     EmbeddingModel,
     EmbeddingSuccessor,
     EmbeddingRules,
+    KeepToBudget,
     SendBatches,
 )
 
@@ -92,6 +95,7 @@ NATIVE_STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
     ToolModel,
+    KeepToBudget,
     ReadDocuments,
     DescribeImages,
     ReasoningMemory,

@@ -16,6 +16,8 @@ from .access.secrets import Secrets, SecretSettings
 from .admission import Admission
 from .admission.leases import Leases
 from .answers.seen_models import SeenModels
+from .budgets.settings import BudgetSettings
+from .budgets.spending import Spending
 from .cascade import Cascade, CascadeSettings
 from .config import worker_place
 from .config.hot_change import HotChange
@@ -82,11 +84,11 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.metrics = Metrics()
+        self.metrics, self.spending = Metrics(), Spending()
         self.sinks = Sinks()
         self.log_line = LineOfExchange()
         self.log_file = FileLog()
-        for sink in (counters.Counting(self.metrics), self.log_line):
+        for sink in (counters.Counting(self.metrics), self.log_line, self.spending):
             self.sinks.add(sink)
         self.traces = Traces(self.sinks)
         self.ledger = Ledger(self.sinks)
@@ -181,6 +183,7 @@ class Runtime:
             if settings.store.redis != self._places[0].redis:
                 self._share(settings.store.redis)
             self._places = places
+        self.spending.configure(part(settings, BudgetSettings), settings.store.redis, self._counters)
         self.profile_folder.follow(settings.profiles)
         self.http_client.configure(transport)
         self.cascade.configure(part(settings, CascadeSettings))
@@ -291,6 +294,10 @@ class Runtime:
         yield statistics.LEDGER_LOST, (), self.ledger.lost
         for result, spans in self.traces.counts().items():
             yield statistics.SPANS, (result,), spans
+        for labels, ratio in self.spending.ratios().items():
+            yield statistics.BUDGET_USED, labels, ratio
+        yield statistics.BUDGET_UNPRICED, (), self.spending.unpriced
+        yield statistics.BUDGETS_FAILING, (), self.spending.is_failing
         yield from store_counts.readings([*self.chain.counts(), *self.kept.chain.counts()])
         if admission.leases is not None:
             yield statistics.LEASES_HELD, (), admission.leases.held
@@ -310,6 +317,7 @@ class Runtime:
             "breaker": status.breaker(self.breaker),
             "stores": status.stores([self.chain]),
             "alerts": self.alerts.status(language),
+            "budgets": self.spending.status(),
             "plugins": settings.plugins.status(),
             "listeners": len(self.admin.live),
         }
@@ -325,7 +333,7 @@ class Runtime:
         await asyncio.to_thread(self.traces.close)
         counters = [self._counters.aclose] if self._counters is not None else []
         chains = [self.chain.aclose, self.kept.chain.aclose]
-        calls = [self.admin.aclose, self.alerts.aclose, self.relay.aclose, self.admission.aclose]
+        calls = [self.spending.aclose, self.admin.aclose, self.alerts.aclose, self.relay.aclose, self.admission.aclose]
         for close in (*calls, *chains, self.http_client.aclose, *counters):
             try:
                 await close()

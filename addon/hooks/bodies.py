@@ -57,7 +57,7 @@ class Bodies:
         mending = MendedTry(flow, exchange, self._pipeline, self._settings, self._runtime)
         try:
             response = await self._repaired(flow.request, exchange, mending)
-            if response is not None and exchange.mode == "observe":
+            if response is not None and exchange.mode == "observe" and not exchange.is_over_budget:
                 exchange.warn(f"would be answered with {response.status} by the proxy")
                 response = None
             # What is asked for by id passes under `observe`, without a slot: it calls no model.

@@ -17,6 +17,7 @@ from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
 from ..answers.json_repair import settings as json_settings
+from ..budgets.spending import Verdict
 from ..config.hook_options import MODES
 from ..config.values import BaseUrl
 from ..exchange import Change, Exchange, Response, printable
@@ -24,6 +25,7 @@ from ..observe import front_page
 from ..observe.health import reverse_port
 from ..options import Settings
 from ..route import Address, Route, Routes
+from ..steps import budget
 from ..texts.terminal import say
 from ..upstream.client import ASKED, LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
 from ..upstream.signing import BEARER
@@ -136,6 +138,8 @@ class RequestHeaders:
             exchange.borrows = self._calls_elsewhere and self._withheld(flow, caller) is None
             exchange.tag = printable(asked.get(TAG_HEADER, "")[:_LONGEST_TAG])
             exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))
+            if answer is None and self._settings.budgets and not exchange.dialect and flow.request.method == "POST":
+                answer = await self._over_budget(exchange)
             if answer is not None:
                 respond(flow, exchange, answer)
             else:
@@ -146,6 +150,15 @@ class RequestHeaders:
             self._pass_body(flow.request)
         if _reverse(flow) and flow.response is None:
             way_out.lead(flow, self._settings.outgoing_proxy)
+
+    async def _over_budget(self, exchange: Exchange) -> Response | None:
+        """The refusal of a call whose body passes untouched, where a budget of its client's is spent."""
+        spent = await self._runtime.spending.spent(exchange.client, "")
+        if spent is None:
+            return None
+        is_observed = self._settings.mode != "repair"
+        refusal = budget.told(self._runtime, exchange, Verdict(spent=spent), "", "", is_observed=is_observed)
+        return None if is_observed else refusal
 
     def _caller(self, flow: http.HTTPFlow) -> Caller | Response:
         signed_in = "proxyauth" in flow.metadata
