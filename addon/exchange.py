@@ -283,6 +283,8 @@ class Exchange:
     """The client left before the end of its answer."""
     json_said: str = ""
     """What came of an answer that was to be JSON, as the response header `x-hunyuan-json` says it; `""`: it was not."""
+    fallback: str = ""
+    """What has answered in the place of its own model, `MODEL@PROVIDER`, or that none has; `""`: its own has."""
     answered: bool = False
     """The answer was made here."""
     kept: bool = False
@@ -319,6 +321,10 @@ class Exchange:
     """What its client asks for in the header `x-hunyuan-json`; `""`: nothing."""
     json: Any = None
     """What is asked of its answer (`answers.json_repair.asked`), and what came of it; `None`: nothing is."""
+    may_borrow: bool = False
+    """Its client may be given keys of the proxy's own. Told where there are fallbacks."""
+    stays: bool = False
+    """Its client wants its own model or an error (`x-hunyuan-fallback: off`)."""
     may_run_on: bool = False
     """Its client said that it may go on as long as it likes (`x-hunyuan-runaway: off`)."""
     to_keep: Any = None
@@ -452,6 +458,8 @@ _UNDER_WAY = (
     "came",
     "json_wish",
     "json",
+    "may_borrow",
+    "stays",
     "may_run_on",
     "to_keep",
     "prompt",

@@ -30,6 +30,7 @@ from .config.hook_options import (
     InterceptionSettings,
 )
 from .config.option import OptionError
+from .fallbacks import FallbackSettings
 from .kept import KeepSettings
 from .mending import MendSettings
 from .observe.admin.settings import AdminSettings
@@ -68,6 +69,7 @@ class Settings(
     SearchSettings,
     RetrySettings,
     MendSettings,
+    FallbackSettings,
     RunawaySettings,
     JsonSettings,
     BreakerSettings,

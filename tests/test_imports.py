@@ -27,7 +27,7 @@ FLOORS = (
     {"options"},
     {"cascade", "relay"},
     {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins"},
-    {"repaired", "rules", "dialects", "mending", "route", "vendors", "admission", "kept", "runaway", "stores"},
+    {"repaired", "rules", "dialects", "fallbacks", "mending", "route", "vendors", "admission", "kept", "runaway", "stores"},
     {"circuit", "config", "counting", "documents", "images", "events", "search", "session", "wire", "workers"},
     {"columns", "did_you_mean", "profiles", "texts", "exchange"},
 )

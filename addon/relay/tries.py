@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from .. import events
 from ..circuit import Verdict
 from ..exchange import QUEUED, JsonObject
+from ..fallbacks.reasons import Reason
 from ..texts.terminal import say
 from ..upstream import retry
 from ..upstream.circuit_breaker import host, refusal
 from ..upstream.client import Answer, CallFailed, CallTimedOut, HttpClient
-from ..upstream.gate import CallPermit, CallRefused, Gate
+from ..upstream.gate import CallPermit, CallRefused, CircuitOpen, Gate
 from ..upstream.retry import Retryable
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
 from ..upstream.timing import Timing
@@ -106,6 +107,8 @@ class Tries:
         """Why there is another try: why the last one failed, or how the request was changed. For the counts."""
         self.refusal: tuple[int, bytes] = (0, b"")
         """Status and body of the error that the last try has brought; 0 where the endpoint gave none."""
+        self.reason: Reason = ""
+        """Why the last try has failed, for the call's fallbacks; `""`: it hasn't."""
         self.events: EventStream | None = None
         """The stream of the last try that brought one."""
         self._waited = 0.0
@@ -122,17 +125,20 @@ class Tries:
         *,
         again: bool,
         gives_up: bool = True,
+        begins_by: float | None = None,
         begun: Callable[[int], None] = _unheard,
     ) -> Outcome:
         """Make one try. An answer that is streamed goes to `client` as it comes, a whole one is returned.
 
         `again`: it goes ahead of new calls, and waits for its slot until the call's deadline. `gives_up`: the client
         gets the headers of a stream at the deadline, even if it hasn't begun, since nothing is tried again after it.
+        `begins_by`: when a stream must have begun, on the clock; else the try has failed, and is made no more.
         `begun` is called with the status before the client gets the first bytes of a stream. Raises `ClientLeft`.
         """
         self._job, self._headers, self._body = sending.job, sending.headers, sending.body
         self._client, self._gives_up, self._begun = client, gives_up, begun
-        self.refusal = 0, b""
+        self._begins_by = begins_by if sending.job.streamed else None
+        self.refusal, self.reason = (0, b""), ""
         return await self._try(again=again)
 
     def marked(self, given: Headers) -> Headers:
@@ -144,6 +150,7 @@ class Tries:
             permit = await self._entered(again=again)
         except CallRefused as refused:
             self._counts.refused += 1
+            self.reason = "down" if isinstance(refused, CircuitOpen) else "busy"
             return failures.raw(refusal(refused, self._job.profile, self._job.upstream), self._job.language)
         try:
             if not self._job.progress.wanted():
@@ -152,6 +159,7 @@ class Tries:
             if self.made:
                 self._counts.retries[self.why] += 1
             self.made += 1
+            self._job.progress.made[self._job.upstream] += 1
             self._tell_try()
             self._counts.tries += 1
             try:
@@ -211,9 +219,13 @@ class Tries:
             lines = signed(job.profile.signer, Unsigned("POST", job.url, self._traced(), self._body), time.time())
         except UnusableCredentials as error:
             self._ended = 0, "not_sent"
+            self.reason = "refused"
             return failures.own(proxy_errors.CREDENTIALS_UNUSABLE(why=error), job.language)
         try:
-            async with self._http_client.stream("POST", job.url, lines, self._body, silence=job.silence) as answer:
+            async with (
+                self._in_time() as self._limit,
+                self._http_client.stream("POST", job.url, lines, self._body, silence=job.silence) as answer,
+            ):
                 # At the headers, not at the end of a long stream: other calls may wait for this probe's verdict.
                 permit.tell(retry.verdict(answer.status))
                 self._ended = answer.status, "cancelled"
@@ -221,6 +233,11 @@ class Tries:
                 if self._ended[1] == "cancelled":
                     self._ended = answer.status, ""
                 return outcome
+        except TimeoutError:
+            self._ended = self._ended[0], "timeout"
+            permit.tell(Verdict.DOWN)
+            outcome = self._failed("no answer in time", failures.timed_out(job))
+            return outcome.outcome if isinstance(outcome, Retryable) else outcome
         except CallTimedOut as error:
             self._ended = self._ended[0], "timeout"
             permit.tell(retry.failure_verdict(error))
@@ -229,6 +246,12 @@ class Tries:
             self._ended = self._ended[0], "unreachable"
             permit.tell(retry.failure_verdict(error))
             return self._failed(str(error), failures.unreached(error, job))
+
+    def _in_time(self) -> asyncio.Timeout:
+        """The time in which a stream must begin."""
+        if self._begins_by is None:
+            return asyncio.timeout(None)
+        return asyncio.timeout(max(0.0, self._begins_by - self._timing.clock()))
 
     def _traced(self) -> Headers:
         """The headers of the try under way: they name its span."""
@@ -242,6 +265,7 @@ class Tries:
         if answer.status >= 400:
             return await self._refused(answer)
         if answer.status >= 300:
+            self.reason = "refused"
             body = await _read(answer, MAX_ANSWER)
             return RawResponse(answer.status, headers.for_client(answer.headers), body)
         if not self._job.judges:
@@ -265,7 +289,7 @@ class Tries:
             if len(body) > MAX_ANSWER:
                 return self._unusable(flaws.TOO_LARGE, answer)
             return RawResponse(answer.status, headers.for_client(answer.headers), body)
-        self._begun(answer.status)
+        self._has_begun(answer.status)
         self._client.begin(answer.status, self.marked(headers.for_client(answer.headers)), b"")
         try:
             async with aclosing(answer.chunks()) as chunks:
@@ -304,7 +328,7 @@ class Tries:
         """Hold a stream until it has begun, then pass it on."""
         received = bytearray()
         self.events = events
-        held = _Held(self._client, answer.status, self.marked(headers.for_stream(answer.headers)), self._begun)
+        held = _Held(self._client, answer.status, self.marked(headers.for_stream(answer.headers)), self._has_begun)
         # At the deadline the headers are sent: nothing is tried again after it, and clients give up after 120 s.
         giving_up = asyncio.get_running_loop().call_at(self._until, held.begin if self._gives_up else _nothing)
         try:
@@ -315,6 +339,7 @@ class Tries:
                     data = events.feed(chunk)
                     if events.whole and not self._client.begun:
                         giving_up.cancel()  # a whole body is sent when it is complete
+                        self._limit.reschedule(None)
                         if len(received) > MAX_ANSWER:
                             return self._unusable(flaws.TOO_LARGE, answer)
                         continue
@@ -339,6 +364,10 @@ class Tries:
             giving_up.cancel()
         return None
 
+    def _has_begun(self, status: int) -> None:
+        self._limit.reschedule(None)
+        self._begun(status)
+
     async def _broken(self, events: EventStream, *, timed_out: bool) -> None:
         self._ended = self._ended[0], "stream_broken"
         rest = events.broken(failures.stream_broken(self._job, timed_out=timed_out))
@@ -358,7 +387,7 @@ class Tries:
         return self._failed(flaw.what, failures.unusable(flaw, answer.headers, self._job), answer.headers)
 
     def _failed(self, what: str, failure: FailedTry, given: Headers = ()) -> RawResponse | Retryable[RawResponse]:
-        self.refusal = failure.refusal
+        self.refusal, self.reason = failure.refusal, failure.reason
         if not failure.may_pass:
             return failure.response
         self.why = what

@@ -90,6 +90,10 @@ class Step:
     name = ""
     again = False
     """It looks at the model's data: where a refusal has taught of that, it runs over what it has made before."""
+    once = False
+    """It counts or reserves something for the exchange: it isn't run again where that goes to another endpoint."""
+    names_model = False
+    """It says which model answers. Where that is a fallback's, it is put in after this step."""
     offer = ""
     """The tool of a vendor's that this step gives to models that have none (`dialects.searching`); `""`: none."""
 

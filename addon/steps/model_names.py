@@ -29,6 +29,7 @@ class ModelNames(Step):
     """
 
     name = "model"
+    names_model = True
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Map the model."""
