@@ -311,6 +311,10 @@ class Exchange:
     """The request's headers."""
     lent: bool = False
     """It goes with the proxy's own key."""
+    borrows: bool = False
+    """Its client may be lent keys: the addon's own calls to endpoints that it didn't name go with those."""
+    elsewhere: bool = False
+    """It goes to an endpoint of the user's for calls of its kind, in the place of the one that its client named."""
     caller: bytes = b""
     """A digest of what the caller authenticates with: what is kept for it is for no other."""
     query: str = ""
@@ -453,6 +457,8 @@ _UNDER_WAY = (
     "may_hold_images",
     "headers",
     "lent",
+    "borrows",
+    "elsewhere",
     "caller",
     "query",
     "came",

@@ -66,6 +66,7 @@ from hunyuan_fix.hooks.respond import respond
 from hunyuan_fix.observe import statistics_text
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Routes
+from hunyuan_fix.steps import describe_images
 from hunyuan_fix.texts import LANGUAGES, terminal
 from hunyuan_fix.texts.terminal import say
 from hunyuan_fix.upstream.client import Transport
@@ -153,6 +154,7 @@ class HunyuanFix:
             checks.check_mitmproxy(option)
             if len(declared) == len(options.OPTIONS):  # hunyuan_upstream is declared after hunyuan_hosts
                 route.check(settings)
+                describe_images.check(settings)
             open_to = listeners.open_addresses(proxy_modes.listen_hosts(option), settings)
             password = bool(option("proxyauth"))
             listeners.check(open_to, settings, password=password)

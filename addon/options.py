@@ -15,6 +15,7 @@ from .access.client_tokens import TokenSettings
 from .access.cors import OriginSettings
 from .access.keys import KeySettings
 from .access.listeners import ListenerSettings
+from .access.provider_keys import ProviderKeySettings
 from .access.seal_keys import SealSettings
 from .admission.accounts import AdmissionSettings
 from .answers.json_repair.settings import JsonSettings
@@ -74,6 +75,7 @@ class Settings(
     JsonSettings,
     BreakerSettings,
     KeySettings,
+    ProviderKeySettings,
     TokenSettings,
     SealSettings,
     OriginSettings,

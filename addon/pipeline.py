@@ -23,6 +23,7 @@ from .steps.base import Outcome, Step, StepRuntime
 from .steps.count_tokens import CountTokens
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
+from .steps.embedding_model import EmbeddingModel
 from .steps.json_answers import JsonAnswers, JsonAsked
 from .steps.json_answers import needs_chat as json_needs_chat
 from .steps.keep_answers import KeepAnswers
@@ -60,6 +61,7 @@ STEPS: tuple[type[Step], ...] = (
 """For every chat request, whatever dialect it came in."""
 
 EMBEDDING_STEPS: tuple[type[Step], ...] = (
+    EmbeddingModel,
     EmbeddingSuccessor,
     EmbeddingRules,
     SendBatches,

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import profile_folder, stores
+from .access.call_keys import CallKeys
 from .access.callers import UnauthenticatedClients
 from .access.client_tokens import ClientTokens, TokenSettings
 from .access.keys import KeySettings, LentKey
+from .access.provider_keys import ProviderKeys, ProviderKeySettings
 from .access.rate_limits import RateLimits
 from .access.seal_keys import SealKeys, SealSettings
 from .admission import Admission
@@ -107,7 +109,8 @@ class Runtime:
         self.relay = Relay(self.http_client, self.gate, self.workers)
         self.learnt = Learnt()
         self.seen_models = SeenModels()
-        self.key = LentKey()
+        self.key, self.provider_keys = LentKey(), ProviderKeys()
+        self.call_keys = CallKeys(lambda: self.provider_keys, lambda: self.key)
         self.seal_keys = SealKeys(sealing.use)
         self.tokens = ClientTokens()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
@@ -148,6 +151,7 @@ class Runtime:
         if unknown := settings.plugins.unknown_metric({metric.name for metric in definitions()}):
             raise OptionError(f"hunyuan_plugins={settings.plugins.text}: {unknown}")
         key = self.key.configured(part(settings, KeySettings))
+        provider_keys = self.provider_keys.configured(part(settings, ProviderKeySettings))
         tokens = self.tokens.configured(part(settings, TokenSettings))
         seal_keys = self.seal_keys.configured(part(settings, SealSettings))
         webhook = self.alerts.webhook.address.configured(settings.alert_webhook_file)
@@ -164,6 +168,8 @@ class Runtime:
             raise
         self.log_file.use(part(settings, LogSettings), logging_to)
         self._settings, self.key, self.tokens = settings, key, tokens
+        self.provider_keys = provider_keys
+        self.call_keys.configure(settings.upstream, transport)
         for note in traces():
             logger.warning("%s", note)
         if settings.admin is not None:
@@ -223,6 +229,7 @@ class Runtime:
 
     async def _look_at_secrets(self) -> None:
         await self.key.refresh()
+        await self.provider_keys.refresh()
         await self.tokens.refresh()
         await self.seal_keys.refresh()
         await self.admin.refresh()
@@ -264,7 +271,7 @@ class Runtime:
         secrets = (self.tokens.file, self.seal_keys.file, self.admin.token_file, self.alerts.webhook.address.file)
         secret = [file.path for file in secrets if file is not None and file.is_unusable]
         folder = self.profile_folder.unusable
-        return [*self.config.unusable, *secret, *([folder] if folder else [])]
+        return [*self.config.unusable, *secret, *self.provider_keys.unusable, *([folder] if folder else [])]
 
     def _readings(self) -> Iterator[Reading]:
         """For `metrics`: the values of the objects that count by themselves."""

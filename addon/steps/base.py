@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from ..access.call_keys import CallKeys
 from ..answers.heard import Listener
 from ..cascade import Cascade
 from ..exchange import Exchange, JsonObject, Outcome, Response
@@ -49,6 +50,10 @@ class StepRuntime(Protocol):
     @property
     def chat_calls(self) -> ChatCalls:
         """Sends chat requests, for a step that answers by itself."""
+
+    @property
+    def call_keys(self) -> CallKeys:
+        """The keys of calls to endpoints that the client didn't name."""
 
     @property
     def chain(self) -> Chain:
