@@ -325,8 +325,6 @@ class Exchange:
     """What its client asks for in the header `x-hunyuan-json`; `""`: nothing."""
     json: Any = None
     """What is asked of its answer (`answers.json_repair.asked`), and what came of it; `None`: nothing is."""
-    may_borrow: bool = False
-    """Its client may be given keys of the proxy's own. Told where there are fallbacks."""
     stays: bool = False
     """Its client wants its own model or an error (`x-hunyuan-fallback: off`)."""
     may_run_on: bool = False
@@ -464,7 +462,6 @@ _UNDER_WAY = (
     "came",
     "json_wish",
     "json",
-    "may_borrow",
     "stays",
     "may_run_on",
     "to_keep",

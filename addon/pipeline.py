@@ -96,6 +96,10 @@ NATIVE_STEPS: tuple[type[Step], ...] = (
 """For a request in another format that the endpoint speaks itself. Each step works on any format with messages."""
 
 
+class AnswersItself(Exception):
+    """A request isn't sent: a step answers it with calls of its own."""
+
+
 class Pipeline:
     """The steps under one set of options."""
 
@@ -179,12 +183,18 @@ class Pipeline:
     async def request(self, exchange: Exchange, fallback: str = "") -> Response | None:
         """Run the steps over `exchange.chat`. Returns the client's answer if a step has one.
 
-        `fallback`: the model that is to answer a request which has been through the steps for another one. Raises what a step raises; the body may be half changed then, and must not leave.
+        `fallback`: the model that is to answer a request which has been through the steps for another one; raises
+        `AnswersItself` where a step would make calls for it.
+
+        Raises what a step raises; the body may be half changed then, and must not leave.
         """
         steps = self._steps[_house(exchange)]
         for number, step in enumerate(steps):
-            if fallback and step.once:
-                continue
+            if fallback:
+                if step.once:
+                    continue
+                if step.makes_calls(exchange):
+                    raise AnswersItself
             response = await step.request(exchange)
             if fallback and step.names_model:
                 exchange.chat["model"] = fallback

@@ -42,7 +42,9 @@ MODE_HEADER = "x-hunyuan-mode"
 """Request header: the mode for this request alone. It goes no further."""
 RUNAWAY_HEADER = "x-hunyuan-runaway"
 """Request header: `off` lets an agent go on as long as it likes. It goes no further."""
-_ASKED = (MODE_HEADER, RUNAWAY_HEADER, json_settings.HEADER)
+FALLBACK_HEADER = "x-hunyuan-fallback"
+"""Request header: `off` where its own model is to answer, or none. It goes no further."""
+_ASKED = (MODE_HEADER, RUNAWAY_HEADER, FALLBACK_HEADER, json_settings.HEADER)
 _ASKING = frozenset(name.encode() for name in _ASKED)
 
 
@@ -67,7 +69,7 @@ class RequestHeaders:
         self._requires_token = requires_token
         self._lends_key = lends_key
         named = settings.keys_file, settings.vision_upstream, settings.embeddings_upstream
-        self._calls_elsewhere = lends_key and any(one is not None for one in named)
+        self._calls_elsewhere = lends_key and (bool(settings.fallbacks) or any(one is not None for one in named))
         """Own calls for a request may go to endpoints that its client didn't name, with keys of the proxy's."""
         self._ports = ports.OwnPorts()
 
@@ -128,6 +130,7 @@ class RequestHeaders:
                 exchange.caller = keys.identity(caller, flow.request.headers, user)
             exchange.query = flow.request.path.partition("?")[2]
             exchange.may_run_on = may_run_on
+            exchange.stays = asked.get(FALLBACK_HEADER) == "off"
             exchange.elsewhere = route.elsewhere
             exchange.borrows = self._calls_elsewhere and self._withheld(flow, caller) is None
             exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))

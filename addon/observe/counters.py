@@ -33,6 +33,7 @@ class Counting:
         self._counted: Mapping[str, Callable[[JsonObject], None]] = {
             events.DESCRIBED: self._described,
             events.MENDED: self._mended,
+            events.FALLBACK: self._fallback,
             events.DONE: self._done,
         }
         self.kinds = tuple(self._counted)
@@ -54,6 +55,9 @@ class Counting:
 
     def _mended(self, data: JsonObject) -> None:
         self._metrics.add(statistics.MENDED, 1, data["reason"], data["outcome"])
+
+    def _fallback(self, data: JsonObject) -> None:
+        self._metrics.add(statistics.FALLBACKS, 1, data["profile"], data["reason"], data["outcome"])
 
     def _done(self, data: JsonObject) -> None:
         done = cast(Done, data)

@@ -105,7 +105,8 @@ class Call:
                     return response
             return first
         finally:
-            fallbacks.ended(answered=answered or (self._client.begun and not is_first))
+            has_begun = self._client.begun and not is_first
+            fallbacks.ended(answered=answered or has_begun, reason=self._tries.reason)
 
     async def _next(self, fallbacks: Fallbacks) -> Elsewhere | None:
         try:

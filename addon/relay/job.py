@@ -67,8 +67,11 @@ class Fallbacks(Protocol):
         `reason`: why the one before has failed, whose job is `before`. The exchange is changed by then, for the answer.
         """
 
-    def ended(self, *, answered: bool) -> None:
-        """No other is asked: the last one has `answered`, or the exchange is as it was before the first `next`."""
+    def ended(self, *, answered: bool, reason: Reason) -> None:
+        """No other is asked: the last one has `answered`, or has failed for a `reason` too.
+
+        In the second case the exchange is as it was before the first `next`.
+        """
 
 
 @dataclass(frozen=True, slots=True)

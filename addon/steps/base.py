@@ -121,6 +121,10 @@ class Step:
         """Change `exchange.chat`. A response ends the request: the steps before this one see it as the answer."""
         return None
 
+    def makes_calls(self, exchange: Exchange) -> bool:
+        """Whether `request` would answer the request itself, with calls to its endpoint."""
+        return False
+
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
         """Change a whole answer in place. Returns whether it was changed."""
         return False
