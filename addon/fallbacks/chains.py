@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
@@ -41,9 +41,9 @@ class Entry:
 
     model: str
     provider: str = ""
-    """As it was written: a profile's name, a vendor's, or the host of a base URL; `""`: the request's own endpoint."""
+    """As it was written: a profile's name, a vendor's, the server of a base URL; `""`: the request's own endpoint."""
     base: BaseUrl | None = None
-    """`None`: the request's own endpoint."""
+    """Where it is; `None`: at a host of `profile`, or the request's own endpoint where that is `""`."""
     profile: str = ""
     """The name of its profile; `""`: what its base URL says, or the request's own."""
 
@@ -127,7 +127,7 @@ def _chain(text: str) -> Chain:
         )
     entries = tuple(map(_entry, others))
     for place, entry in enumerate(entries):
-        if entry in entries[:place] or (entry.base is None and entry.model == first):
+        if entry in entries[:place] or (not entry.provider and entry.model == first):
             raise ValueError(say("the chain {text!r} comes back to {entry}", text=text, entry=entry.name))
     return Chain(first, entries)
 
@@ -150,8 +150,7 @@ def _entry(text: str) -> Entry:
                 provider=provider,
             )
         )
-    host = profile.hosts[0].partition("/")[0]
-    return Entry(_model(model), provider, BaseUrl("https", host, 443, profile.base or "/v1"), name)
+    return Entry(_model(model), provider, profile=name)
 
 
 def _at_url(text: str) -> Entry:
@@ -163,7 +162,8 @@ def _at_url(text: str) -> Entry:
     base = read.base_url(match["url"])
     if match["profile"]:
         read.profile(match["profile"])
-    return Entry(_model(match["model"]), base.host, base, match["profile"] or "")
+    server = str(replace(base, path="")).partition("://")[2]
+    return Entry(_model(match["model"]), server, base, match["profile"] or "")
 
 
 def _model(text: str) -> str:

@@ -235,15 +235,16 @@ class Fallback:
         if house == "embeddings" and entry.model != sent:
             raise _NotThere("other_vectors")
         base = entry.base
-        if base is None:
+        if not entry.provider:
             if entry.model == sent:
                 raise _NotThere("same")
             profile, dialect = profiles.load(was["profile"]), self._dialect
             return _There(
                 entry, self._address, self._headers.copy(), profile, was["base_url"], dialect, lent=was["lent"]
             )
-        if entry.profile and is_a_vendors(canonical(base.host)) and entry.provider != base.host:
-            base = self._runtime.call_keys.base_of(profiles.load(entry.profile)) or base
+        base = base or self._runtime.call_keys.base_of(profiles.load(entry.profile))
+        if base is None:
+            raise _NotThere("no_host")  # its profile has lost it since the option was read
         path, _, query = self._address.path.partition("?")
         api = paths.read(path, dialects.paths())[1]
         route = self._places.route(base, entry.profile, paths.filled(api, path)) if api else None
