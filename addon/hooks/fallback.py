@@ -54,7 +54,7 @@ _CHANGED = (
     *("prompt", "json", "json_said"),
 )
 """The fields of an exchange that tell where it goes, and what was done for that."""
-_ASIDE = "none"
+_NONE = "none"
 """In the response header: no fallback has answered."""
 
 
@@ -157,7 +157,7 @@ class Fallback:
             return
         self._has_failed(reason)
         self._take_back()
-        self._exchange.fallback = safe_text.plain(f"{_ASIDE} ({', '.join(self._failed)})")
+        self._exchange.fallback = f"{_NONE} ({', '.join(self._failed)})"
 
     def _has_failed(self, reason: Reason) -> None:
         """What was asked, if anything was, has failed for this `reason`."""
@@ -199,7 +199,7 @@ class Fallback:
         exchange.note([Change(rule_names.FALLBACK, "", why)])
         mending = MendedTry(self._flow, exchange, self._pipeline, settings, self._runtime)
         data, request = await self._made(there)
-        exchange.fallback = safe_text.plain(f"{entry.model}@{_provider(there)}")
+        exchange.fallback = f"{entry.model}@{_provider(there)}"
         _become(self._flow.request, request)
         came = self._came
         if came is not None:
