@@ -199,7 +199,8 @@ async def test_an_endpoint_that_speaks_the_clients_format_and_one_that_does_not(
     endpoint.answer = lambda _: error(503, "x")
     async with proxied(trust, endpoint, f"hy3>{there(other)}") as proxy:
         seen = Seen(proxy)
-        got = await ask(proxy, body | {"stream": streamed}, target, **{"anthropic-version": "2023-06-01"})
+        versions = {"anthropic-version": "2023-06-01"} if target == "/messages" else {}
+        got = await ask(proxy, body | {"stream": streamed}, target, **versions)
         assert got.status_code == 200, got.text
         assert endpoint.arrived[0].target == first
         assert other.arrived[0].target == "/v1/chat/completions"
