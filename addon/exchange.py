@@ -289,6 +289,8 @@ class Exchange:
     """The client left before the end of its answer."""
     json_said: str = ""
     """What came of an answer that was to be JSON, as the response header `x-hunyuan-json` says it; `""`: it was not."""
+    fallback: str = ""
+    """What has answered in the place of its own model, `MODEL@PROVIDER`, or that none has; `""`: its own has."""
     answered: bool = False
     """The answer was made here."""
     kept: bool = False
@@ -335,6 +337,8 @@ class Exchange:
     """What is asked of its answer (`answers.json_repair.asked`), and what came of it; `None`: nothing is."""
     is_over_budget: bool = False
     """A budget refuses it, even where its client asked for `observe`."""
+    stays: bool = False
+    """Its client wants its own model or an error (`x-hunyuan-fallback: off`)."""
     may_run_on: bool = False
     """Its client said that it may go on as long as it likes (`x-hunyuan-runaway: off`)."""
     to_keep: Any = None
@@ -499,6 +503,7 @@ _UNDER_WAY = (
     "json_wish",
     "json",
     "is_over_budget",
+    "stays",
     "may_run_on",
     "to_keep",
     "prompt",

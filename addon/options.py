@@ -29,6 +29,7 @@ from .config.hook_options import (
     InterceptionSettings,
 )
 from .config.option import OptionError
+from .fallbacks import FallbackSettings
 from .kept import KeepSettings
 from .mending import MendSettings
 from .model_map import ModelMapSettings
@@ -70,6 +71,7 @@ class Settings(
     SearchSettings,
     RetrySettings,
     MendSettings,
+    FallbackSettings,
     RunawaySettings,
     BudgetSettings,
     JsonSettings,

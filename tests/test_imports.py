@@ -28,8 +28,8 @@ FLOORS = (
     {"cascade", "relay"},
     {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins"},
     {
-        *("repaired", "rules", "dialects", "mending", "route", "vendors", "admission", "kept", "model_map", "runaway"),
-        *("stores",),
+        *("repaired", "rules", "dialects", "fallbacks", "mending", "route", "vendors", "admission", "kept"),
+        *("budgets", "model_map", "runaway", "stores"),
     },
     {
         *("circuit", "config", "counting", "documents", "images", "events", "prices", "search", "session", "wire"),

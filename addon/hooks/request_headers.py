@@ -46,7 +46,9 @@ RUNAWAY_HEADER = "x-hunyuan-runaway"
 """Request header: `off` lets an agent go on as long as it likes. It goes no further."""
 TAG_HEADER = "x-hunyuan-tag"
 """Request header: what the request is for, in a word of the client's own (`hunyuan_model_map`). It goes no further."""
-_ASKED = (MODE_HEADER, RUNAWAY_HEADER, TAG_HEADER, json_settings.HEADER)
+FALLBACK_HEADER = "x-hunyuan-fallback"
+"""Request header: `off` where its own model is to answer, or none. It goes no further."""
+_ASKED = (MODE_HEADER, RUNAWAY_HEADER, TAG_HEADER, FALLBACK_HEADER, json_settings.HEADER)
 _LONGEST_TAG = 200
 """Characters of a tag that count."""
 _ASKING = frozenset(name.encode() for name in _ASKED)
@@ -73,7 +75,7 @@ class RequestHeaders:
         self._requires_token = requires_token
         self._lends_key = lends_key
         named = settings.keys_file, settings.vision_upstream, settings.embeddings_upstream
-        self._calls_elsewhere = lends_key and any(one is not None for one in named)
+        self._calls_elsewhere = lends_key and (bool(settings.fallbacks) or any(one is not None for one in named))
         """Own calls for a request may go to endpoints that its client didn't name, with keys of the proxy's."""
         self._ports = ports.OwnPorts()
 
@@ -134,6 +136,7 @@ class RequestHeaders:
                 exchange.caller = keys.identity(caller, flow.request.headers, user)
             exchange.query = flow.request.path.partition("?")[2]
             exchange.may_run_on = may_run_on
+            exchange.stays = asked.get(FALLBACK_HEADER) == "off"
             exchange.elsewhere = route.elsewhere
             exchange.borrows = self._calls_elsewhere and self._withheld(flow, caller) is None
             exchange.tag = printable(asked.get(TAG_HEADER, "")[:_LONGEST_TAG])

@@ -102,6 +102,13 @@ MENDED = counter(
     "kind",
     "outcome",
 )
+FALLBACKS = counter(
+    "hunyuan_fallbacks_total",
+    "Requests that went to another model or endpoint, by its profile, by why their own failed and by what came of it.",
+    "profile",
+    "reason",
+    "outcome",
+)
 LEARNT = gauge("hunyuan_learnt_models", "Models of which refusals have taught something.", merged="max")
 
 # The queue of the account

@@ -14,8 +14,9 @@ from ..upstream.timing import Timing
 from ..wire import proxy_errors, safe_text
 from ..workers import Workers
 from . import failures
+from .call import Call
 from .job import AnswerBroken, Client, ClientLeft, Headers, Job
-from .tries import Call, Counts
+from .tries import Counts, Tools
 
 if TYPE_CHECKING:
     from .server import Server
@@ -117,11 +118,7 @@ class Relay:
             headers,
             body,
             client=client,
-            http_client=self._http_client,
-            gate=self._gate,
-            counts=self.counts,
-            workers=self._workers,
-            timing=self._timing,
+            tools=Tools(self._http_client, self._gate, self.counts, self._workers, self._timing),
         )
         try:
             response = await call.run()
