@@ -317,6 +317,10 @@ class Exchange:
     """Python's hash of the JSON that came: the same for the same bytes, in this process; 0: not known."""
     json_wish: str = ""
     """What its client asks for in the header `x-hunyuan-json`; `""`: nothing."""
+    continue_wish: str = ""
+    """What its client asks for in the header `x-hunyuan-continue`; `""`: nothing."""
+    rounds: Any = None
+    """How far its answer is continued where that is cut (`answers.rounds.wanted`); `None`: it isn't."""
     json: Any = None
     """What is asked of its answer (`answers.json_repair.asked`), and what came of it; `None`: nothing is."""
     may_run_on: bool = False
@@ -451,6 +455,8 @@ _UNDER_WAY = (
     "query",
     "came",
     "json_wish",
+    "continue_wish",
+    "rounds",
     "json",
     "may_run_on",
     "to_keep",

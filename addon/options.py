@@ -18,6 +18,7 @@ from .access.listeners import ListenerSettings
 from .access.seal_keys import SealSettings
 from .admission.accounts import AdmissionSettings
 from .answers.json_repair.settings import JsonSettings
+from .answers.rounds.settings import ContinueSettings
 from .cascade import CascadeSettings
 from .config import option
 from .config.config_file import ConfigFileSettings
@@ -70,6 +71,7 @@ class Settings(
     MendSettings,
     RunawaySettings,
     JsonSettings,
+    ContinueSettings,
     BreakerSettings,
     KeySettings,
     TokenSettings,

@@ -106,7 +106,9 @@ def options_of(settings: type[Any]) -> tuple[Option, ...]:
     """The options that the settings class `settings` and its bases declare, in the order of the bases."""
     fields = {field.name: field for field in dataclasses.fields(settings)}
     names = (name for owner in settings.__mro__ for name in get_annotations(owner) if name in fields)
-    return tuple(Option(PREFIX + name.removesuffix("_"), *fields[name].metadata[_METADATA]) for name in dict.fromkeys(names))
+    return tuple(
+        Option(PREFIX + name.removesuffix("_"), *fields[name].metadata[_METADATA]) for name in dict.fromkeys(names)
+    )
 
 
 def parse[S](settings: type[S], values: Mapping[str, object]) -> S:

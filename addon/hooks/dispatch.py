@@ -58,7 +58,7 @@ class Dispatcher:
         ahead = exchange.vision_calls > 0
         until = arrived + PATIENCE
         is_tried_again = settings.retry == "all"
-        if is_tried_again or mend is not None:
+        if is_tried_again or mend is not None or exchange.rounds is not None:
             await self._relay.start()
             # While it waits for its answer the flow shows, and is saved with, its real address and no secret.
             progress = JobProgress(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)
@@ -80,8 +80,9 @@ class Dispatcher:
                 language=exchange.error_language,
                 exchange=exchange,
                 progress=progress,
-                judges=is_tried_again,
+                judges=is_tried_again or exchange.rounds is not None,
                 mend=mend,
+                rounds=exchange.rounds,
             )
             secret = self._relay.take(job)
             self._jobs[flow.id] = secret, progress

@@ -17,6 +17,7 @@ from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
 from ..answers.json_repair import settings as json_settings
+from ..answers.rounds import settings as continue_settings
 from ..config.hook_options import MODES
 from ..exchange import Change, Exchange, Response
 from ..observe import front_page
@@ -41,7 +42,7 @@ MODE_HEADER = "x-hunyuan-mode"
 """Request header: the mode for this request alone. It goes no further."""
 RUNAWAY_HEADER = "x-hunyuan-runaway"
 """Request header: `off` lets an agent go on as long as it likes. It goes no further."""
-_ASKED = (MODE_HEADER, RUNAWAY_HEADER, json_settings.HEADER)
+_ASKED = (MODE_HEADER, RUNAWAY_HEADER, json_settings.HEADER, continue_settings.HEADER)
 _ASKING = frozenset(name.encode() for name in _ASKED)
 
 
@@ -125,6 +126,7 @@ class RequestHeaders:
             exchange.query = flow.request.path.partition("?")[2]
             exchange.may_run_on = may_run_on
             exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))
+            exchange.continue_wish = continue_settings.wish(asked.get(continue_settings.HEADER, ""))
             if answer is not None:
                 respond(flow, exchange, answer)
             else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..admission import Account
+from ..answers.rounds.wanted import Wanted
 from ..exchange import Exchange, JsonObject
 from ..profiles import Profile
 
@@ -87,6 +88,10 @@ class Job:
     progress: JobProgress = field(default_factory=JobProgress)
     mend: Callable[[int, bytes], Awaitable[Mended | None]] | None = None
     """Called with the status and the body of a refusal that no other try would change; `None`: it stays."""
+    rounds: Wanted | None = None
+    """How far its answer is continued where that is cut; `None`: it isn't."""
+    purpose: str = ""
+    """What the call is made for, where that isn't the client's own request: as in `events.CALLED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,9 @@ class Client(Protocol):
 
     def begin(self, status: int, headers: Headers, data: bytes) -> None:
         """Send the headers of an answer of unknown length, and its first bytes, if there are any."""
+
+    def put(self, data: bytes) -> None:
+        """Send bytes of its body, without waiting until there is room for more."""
 
     async def write(self, data: bytes) -> None:
         """Send bytes of its body; returns when there is room for more. Raises `ClientLeft`."""

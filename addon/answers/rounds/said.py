@@ -43,6 +43,11 @@ class Said:
         return self._pieces[0]
 
     @property
+    def length(self) -> int:
+        """Characters of it."""
+        return self._length
+
+    @property
     def reasoning(self) -> str:
         """What the model thought in the first round."""
         return "".join(self._thoughts)

@@ -51,9 +51,7 @@ class ContinueSettings:
         "header says it, too. The header x-hunyuan-continue (on, off or a number of rounds) says it for one request.",
         read.choice("off", "on"),
     )
-    continue_rounds: int = option(
-        "3", "The most calls of which one answer is made, the first among them.", rounds
-    )
+    continue_rounds: int = option("3", "The most calls of which one answer is made, the first among them.", rounds)
     continue_tokens: int | None = option(
         "", "The most tokens of all these answers together; empty: no bound.", read.optional(read.count(1))
     )

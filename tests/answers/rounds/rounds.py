@@ -19,7 +19,12 @@ def choice(delta: dict[str, Any], reason: str | None = None, **more: Any) -> dic
 
 
 def stream(
-    pieces: list[str], reason: str = "length", number: int = 1, *, thought: str = "", usage: dict[str, Any] | None = None
+    pieces: list[str],
+    reason: str = "length",
+    number: int = 1,
+    *,
+    thought: str = "",
+    usage: dict[str, Any] | None = None,
 ) -> bytes:
     """One round. Its last piece comes with the finish reason."""
     head = {"id": f"id-{number}", "object": "chat.completion.chunk", "created": number, "model": f"m{number}"}

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from hunyuan_fix.answers.rounds.overlap import WINDOW, Overlap, overlap
 
-WORDS = st.lists(st.sampled_from(["abide", "bracket", "candle", "docks", "eleven", "今天", "我们", "看到", "结果"]), min_size=6)
+WORDS = st.lists(
+    st.sampled_from(["abide", "bracket", "candle", "docks", "eleven", "今天", "我们", "看到", "结果"]), min_size=6
+)
 
 
 @pytest.mark.parametrize(

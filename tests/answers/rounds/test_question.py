@@ -113,7 +113,11 @@ def test_the_limit_of_a_request(body: dict[str, Any], limit: int | None) -> None
 
 
 @pytest.mark.parametrize("profile", ["hunyuan", "tokenhub", "moonshot"])
-@given(body=bodies, said=st.sampled_from(["Once", "今天 `x`", "<think>a</think>b", "[图片见后面的用户消息]"]), again=st.booleans())
+@given(
+    body=bodies,
+    said=st.sampled_from(["Once", "今天 `x`", "<think>a</think>b", "[图片见后面的用户消息]"]),
+    again=st.booleans(),
+)
 def test_whatever_was_sent_the_endpoint_takes_the_next_round(profile: str, body: Any, said: str, again: bool) -> None:
     known = context(profile)
     body = copy.deepcopy(body) | {"model": known.model.id}

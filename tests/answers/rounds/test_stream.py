@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from hunyuan_fix.answers.rounds.stream import SplicedStream
 from tests.answers.rounds.rounds import DONE, choice, event, read, stream
 
-TEXT = "Bis morgen, sagte der Müller; 今天我们可以看到结果。🙂 Then \"code\":\n```python\nprint('x')\n```\nThe end of it."
+TEXT = (
+    "Bis morgen, sagte der Müller; 今天我们可以看到结果。🙂 Then \"code\":\n```python\nprint('x')\n```\nThe end of it."
+)
 
 
 def fed(spliced: SplicedStream, data: bytes, sizes: list[int] | None = None) -> bytes:
@@ -210,7 +212,7 @@ def test_probabilities_of_a_text_that_is_cut_off_are_left_out() -> None:
     fed(spliced, stream(["The quick brown fox"]))
     spliced.go_on(is_completion=False)
     out = fed(spliced, event(choices=[choice({"content": "brown fox jumps"}, logprobs={"content": [1]})]))
-    assert b"logprobs\":null" in out
+    assert b'logprobs":null' in out
     assert b'"content":[1]' in fed(spliced, event(choices=[choice({"content": "."}, logprobs={"content": [1]})]))
 
 

@@ -16,7 +16,9 @@ def answer(content: Any, reason: Any = "length", number: int = 1, **message: Any
         "id": f"id-{number}",
         "created": number,
         "model": "m",
-        "choices": [{"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": content, **message}}],
+        "choices": [
+            {"index": 0, "finish_reason": reason, "message": {"role": "assistant", "content": content, **message}}
+        ],
         "usage": {"prompt_tokens": 10 * number, "completion_tokens": number},
     }
 
