@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hunyuan_fix.answers.rounds.question import further, limit_of
 from hunyuan_fix.rules import apply_chat
-from hunyuan_fix.simulator.checks import problems
+from hunyuan_fix.simulator.checks import ProfileName, problems
 from tests.rule_context import context
 from tests.strategies import bodies
 
@@ -118,7 +118,9 @@ def test_the_limit_of_a_request(body: dict[str, Any], limit: int | None) -> None
     said=st.sampled_from(["Once", "今天 `x`", "<think>a</think>b", "[图片见后面的用户消息]"]),
     again=st.booleans(),
 )
-def test_whatever_was_sent_the_endpoint_takes_the_next_round(profile: str, body: Any, said: str, again: bool) -> None:
+def test_whatever_was_sent_the_endpoint_takes_the_next_round(
+    profile: ProfileName, body: Any, said: str, again: bool
+) -> None:
     known = context(profile)
     body = copy.deepcopy(body) | {"model": known.model.id}
     apply_chat(body, known)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def usage(number: int) -> dict[str, Any]:
 )
 def test_a_text_cut_anywhere_is_whole(cuts: list[int], size: int, repeats: bool, sizes: list[int], again: int) -> None:
     spliced, out, cuts = SplicedStream(), b"", [0, *sorted(cuts), len(TEXT)]
-    for number, (start, end) in enumerate(zip(cuts, cuts[1:], strict=False), 1):
+    for number, (start, end) in enumerate(pairwise(cuts), 1):
         reason = "stop" if end == len(TEXT) else "length"
         begin = max(0, start - again) if repeats and start >= again else start
         told = fed(spliced, stream(pieces(TEXT[begin:end], size), reason, number, usage=usage(number)), sizes)

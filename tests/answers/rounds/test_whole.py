@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def message_of(joined: dict[str, Any]) -> dict[str, Any]:
 def test_a_text_cut_anywhere_is_whole(cuts: list[int], repeats: bool, again: int) -> None:
     cuts = [0, *sorted(cuts), len(TEXT)]
     whole = WholeAnswer(answer(TEXT[: cuts[1]]))
-    for number, (start, end) in enumerate(zip(cuts[1:], cuts[2:], strict=False), 2):
+    for number, (start, end) in enumerate(pairwise(cuts[1:]), 2):
         assert whole.said.is_cut
         begin = start - again if repeats and start >= again else start
         reason = "stop" if end == len(TEXT) else "length"
