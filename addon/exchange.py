@@ -187,6 +187,8 @@ class AnswerPlan:
     """Text in `<think>` at the beginning of an answer is reasoning."""
     usage_chunk: bool = False
     """The client asked for a stream with a chunk that has its usage (`stream_options.include_usage`)."""
+    usage_hidden: bool = False
+    """Its client didn't, and the stream has one all the same, since it was asked for here: it is taken out again."""
 
 
 KEY = "hunyuan_fix"
@@ -361,6 +363,19 @@ class Exchange:
     """In which the proxy's errors are said to the client."""
     fails_closed: bool = False
     """The body that came must not leave: its model can't see its images, or the upstream doesn't speak its format."""
+    sent_to: str = ""
+    """The host that its request was sent to last; `""`: it has not left."""
+    began: int = 0
+    """The status with which its endpoint's answer began; 0: none did."""
+    summed: dict[str, int] = field(default_factory=dict)
+    """What of `usage` belongs to calls that were told of apart (`events.PAID`)."""
+    wasted: tuple[dict[str, int], bool] | None = None
+    """What the last try used whose answer could not be used, and whether that is estimated; `None`: there is none, or
+    it was told of."""
+    estimated: int = 0
+    """Tokens of its input, estimated; 0: nobody has."""
+    wants_usage: bool = False
+    """What its stream uses has to be known, such as for a budget: it is asked for where the endpoint tells it then."""
 
     def tell(self, kind: str, /, **data: Any) -> None:
         """Tell an event (`observe.events`): what happens to the exchange now, in names and numbers. Raises nothing."""
@@ -476,6 +491,12 @@ _UNDER_WAY = (
     "offered",
     "error_language",
     "fails_closed",
+    "sent_to",
+    "began",
+    "summed",
+    "wasted",
+    "estimated",
+    "wants_usage",
 )
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)
 _saved_of = attrgetter(*_SAVED)

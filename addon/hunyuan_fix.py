@@ -387,6 +387,7 @@ class HunyuanFix:
         if exchange is not None:
             if flow.response is not None and not exchange.answered:
                 answer = flow.response
+                exchange.began = answer.status_code
                 exchange.tell(events.FIRST_BYTE, status=answer.status_code, date=answer.headers.get("date", "")[:40])
             self.answers.begins(flow, exchange)
             if flow.response and flow.response.stream:

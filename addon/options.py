@@ -36,6 +36,7 @@ from .mending import MendSettings
 from .observe.admin.settings import AdminSettings
 from .observe.alerts import alert
 from .observe.alerts.settings import AlertSettings
+from .observe.ledger.settings import UsageSettings
 from .observe.log_file import LogSettings
 from .observe.traces.settings import TraceSettings
 from .plugins.settings import PluginSettings
@@ -81,6 +82,7 @@ class Settings(
     DrainingSettings,
     DispatchSettings,
     LogSettings,
+    UsageSettings,
     HeartbeatSettings,
     TraceSettings,
     AlertSettings,

@@ -43,6 +43,8 @@ from .observe.health.process import FaultsCheck, FilesCheck, LoopCheck, QueueChe
 from .observe.health.stores import RedisCheck, SqliteCheck
 from .observe.health.traffic import Traffic
 from .observe.last_exchanges import LastExchanges
+from .observe.ledger.ledger import Ledger
+from .observe.ledger.settings import UsageSettings
 from .observe.log import LineOfExchange
 from .observe.log_file import FileLog, LogSettings
 from .observe.loop_lag import LoopLag
@@ -88,6 +90,7 @@ class Runtime:
         for sink in (counters.Counting(self.metrics), self.log_line):
             self.sinks.add(sink)
         self.traces = Traces(self.sinks)
+        self.ledger = Ledger(self.sinks)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
         self.plugins = PluggedIn(self.sinks)
@@ -163,6 +166,7 @@ class Runtime:
             self.log_file.drop(logging_to)
             raise
         self.log_file.use(part(settings, LogSettings), logging_to)
+        self.ledger.configure(part(settings, UsageSettings))
         self._settings, self.key, self.tokens = settings, key, tokens
         for note in traces():
             logger.warning("%s", note)
@@ -257,7 +261,8 @@ class Runtime:
     def _lost(self) -> dict[str, int]:
         """Lines and spans that could not be written or sent, since the start."""
         spans = self.traces.counts()
-        return {"log_file": self.log_file.lost, "traces": spans.get("lost", 0) + spans.get("dropped", 0)}
+        lost = spans.get("lost", 0) + spans.get("dropped", 0)
+        return {"log_file": self.log_file.lost, "traces": lost, "ledger": self.ledger.lost}
 
     def _unusable(self) -> list[Path]:
         """Files that can't be used as they are now; the key's has a check of its own."""
@@ -294,6 +299,7 @@ class Runtime:
         yield statistics.BUILD_INFO, build.versions(), 1
         yield statistics.LEARNT, (), len(self.learnt)
         yield statistics.LOG_LOST, (), self.log_file.lost
+        yield statistics.LEDGER_LOST, (), self.ledger.lost
         for result, spans in self.traces.counts().items():
             yield statistics.SPANS, (result,), spans
         yield from store_counts.readings([*self.chain.counts(), *self.kept.chain.counts()])

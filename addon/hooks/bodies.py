@@ -24,7 +24,7 @@ from ..pipeline import Pipeline
 from ..runtime import Runtime
 from ..texts.terminal import say
 from ..wire import answer_facts, json_body, proxy_errors, safe_text
-from . import request_body, trace_headers
+from . import asked_usage, request_body, trace_headers
 from .dispatch import Dispatcher
 from .draining import Draining
 from .mended_try import MendedTry
@@ -67,6 +67,7 @@ class Bodies:
                 traced = trace_headers.put_on(flow.request, exchange)
                 response = sign(flow.request, exchange)
                 if response is None:
+                    exchange.sent_to = flow.request.host
                     exchange.tell(
                         events.SENT,
                         upstream=flow.request.host,
@@ -165,6 +166,7 @@ class Bodies:
             return None
 
         # 2. Into the house language.
+        first = exchange.change_count
         exchange.note(came.changes)
         exchange.model = printable(str(came.value.get("model") or "")[:200])
         exchange.language = texts.language_of(self._settings.language)
@@ -186,6 +188,7 @@ class Bodies:
         if response is not None or exchange.mode == "observe":
             return response
         changed = exchange.change_count > before or translated
+        changed |= asked_usage.ask(exchange, self._settings, is_rewritten=exchange.change_count > first)
 
         # 4. Written: only if something changed.
         sent = came.data

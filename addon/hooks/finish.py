@@ -19,17 +19,20 @@ from ..views import assembled, marks
 from ..views.recent import Recent
 from ..wire import json_body, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, unpack
+from ..workers import Workers
 from . import exchanges
 from .dispatch import Dispatcher
+from .own_call import OwnCalls
 from .redaction import Redaction
 
 
 class Finisher:
     """Ends the exchanges that have begun. Flows that were read from a file have ended already."""
 
-    def __init__(self, dispatcher: Dispatcher, limits: RateLimits) -> None:
+    def __init__(self, dispatcher: Dispatcher, limits: RateLimits, workers: Workers) -> None:
         self._dispatcher = dispatcher
         self._limits = limits
+        self._own_calls = OwnCalls(workers)
         self.recent = Recent()
         self._redaction = Redaction()
         # A flow that was killed isn't live any more when its `error` hook comes.
@@ -49,12 +52,15 @@ class Finisher:
             keep_stream(flow, exchange)
             if exchange.mode == "observe" and exchange.dialect:
                 _note_usage(flow, exchange)
+            elif not exchange.usage and (seen := getattr(flow.response and flow.response.stream, "seen_usage", None)):
+                usage.note(exchange, seen)  # its client left before the last byte
             self._charge(flow, exchange)
             _note_times(flow, exchange)
             marks.mark(flow, exchange)
             exchange.written = True
             ended = _outcome(flow, exchange, outcome)
             pipeline.done(exchange, ended)
+            self._own_calls.ended(flow, exchange, ended.status)
             if exchange.profile or exchange.answered:
                 self.recent.add(flow, exchange, time.time())
                 if exchange.listener is not None:  # not by `tell`, which would copy all of it
@@ -90,6 +96,7 @@ class Finisher:
         """End the exchanges under way: mitmproxy is about to end, and saves their flows too."""
         for flow in [flow for flow in self._begun if flow.live]:
             self.finish(flow, "the proxy ended", pipeline, redact=redact)
+        self._own_calls.end()
         self._redaction.finish()
 
 

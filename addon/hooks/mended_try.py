@@ -132,7 +132,7 @@ class MendedTry:
     async def sent(self, came: bytes, body: JsonObject) -> None:
         """Note what is sent: `body`, in the house language or the client's own. `came`: the body that came, as JSON."""
         self._model = str(body.get("model") or "")
-        self._is_plain = _is_plain(body)
+        self._is_plain = _is_plain(body) and not self._exchange.plan.usage_hidden
         if not self.is_wanted():
             return
         if self._exchange.dialect in NATIVE and self._settings.translate == "auto":

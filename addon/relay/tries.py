@@ -9,15 +9,17 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+    async def _sent(self, permit: CallPermit) -> Outcome:
+        job, self._answer = self._job, None
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from .. import events
 from ..circuit import Verdict
-from ..exchange import QUEUED, JsonObject
+from ..counting import bodies
+from ..exchange import QUEUED, Exchange, JsonObject
 from ..texts.terminal import say
-from ..upstream import retry
+from ..upstream import paid, retry
 from ..upstream.circuit_breaker import host, refusal
 from ..upstream.client import Answer, CallFailed, CallTimedOut, HttpClient
 from ..upstream.gate import CallPermit, CallRefused, Gate
@@ -25,7 +27,11 @@ from ..upstream.retry import Retryable
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
 from ..upstream.timing import Timing
 from ..upstream.told_call import told_of
+<<<<<<< HEAD
 from ..wire import flaws, proxy_errors, retry_after
+=======
+from ..wire import content_coding, flaws, json_body, proxy_errors, retry_after, safe_text, usage
+>>>>>>> ledger
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import Flaw
 from ..wire.trace_context import new_span_id
@@ -114,6 +120,12 @@ class Tries:
         """Of the try under way; `""`: traces are off."""
         self._ended: tuple[int, str] = (0, "")
         """How it ended: the status of its answer, and what was wrong (`events.ENDED`)."""
+        self._sent_at = 0.0
+        """When the try under way was sent, on the clock."""
+        self._tried_ms = 0.0
+        """Milliseconds that the last try took."""
+        self._answer: Answer | None = None
+        """The answer to the try under way; `None`: none has begun."""
 
     async def make(
         self,
@@ -165,13 +177,16 @@ class Tries:
         exchange = self._job.exchange
         if exchange is None:
             return
+        self._tell_wasted(exchange)
+        url = told_of(self._job.url)
+        exchange.sent_to, self._sent_at = url["upstream"], self._timing.clock()
         sent: JsonObject = {}
         self._ended = 0, "cancelled"  # unless it comes to another end
         if exchange.trace is not None:
             self._span_id = sent["span_id"] = new_span_id()
         if self.made == 1 or sent:
             sent |= {
-                **told_of(self._job.url),
+                **url,
                 "model": exchange.sent_model or exchange.model,
                 "bytes": len(self._body),
                 "waited_ms": 1000 * self._waited,
@@ -181,7 +196,34 @@ class Tries:
         else:
             exchange.tell(events.RETRIED, number=self.made, reason=self.why, **sent)
 
+    def _tell_wasted(self, exchange: Exchange) -> None:
+        """Tell of the try before, if its answer could not be used and has to be paid all the same."""
+        if exchange.wasted is not None:
+            used, is_estimated = exchange.wasted
+            exchange.wasted = None
+            status, ms = self._ended[0], self._tried_ms
+            paid.tell(exchange, "try", used, status=status, ms=ms, is_estimated=is_estimated)
+
+    def _waste(self, used: Mapping[str, int]) -> None:
+        """Note what an answer used that could not be used; if that is empty, what it may have used."""
+        exchange = self._job.exchange
+        if exchange is None:
+            return
+        if not used:
+            exchange.estimated = exchange.estimated or bodies.of_request(self._body)
+            received = self._answer.received if self._answer is not None else 0
+            said = bodies.of_answer(b"", "", received, streamed=self._job.streamed)
+            exchange.wasted = {usage.INPUT: exchange.estimated, usage.OUTPUT: said}, True
+        else:
+            exchange.wasted = dict(used), False
+
+    def _waste_of_cut(self) -> None:
+        """The same for an answer that broke off."""
+        if self._answer is not None and 200 <= self._answer.status < 300 and self._answer.received:
+            self._waste({})
+
     def _tell_end(self) -> None:
+        self._tried_ms = 1000 * (self._timing.clock() - self._sent_at)
         if self._span_id and self._job.exchange is not None:
             status, error = self._ended
             self._job.exchange.tell(events.ENDED, span_id=self._span_id, status=status, error=error)
@@ -205,8 +247,13 @@ class Tries:
             if exchange is not None:
                 exchange.doing, exchange.queued = "", 1000 * self._job.progress.waited
 
+<<<<<<< HEAD
     async def _sent(self, permit: CallPermit) -> Outcome:
         job = self._job
+=======
+    async def _sent(self, permit: CallPermit) -> _Outcome:
+        job, self._answer = self._job, None
+>>>>>>> ledger
         try:
             lines = signed(job.profile.signer, Unsigned("POST", job.url, self._traced(), self._body), time.time())
         except UnusableCredentials as error:
@@ -216,17 +263,19 @@ class Tries:
             async with self._http_client.stream("POST", job.url, lines, self._body, silence=job.silence) as answer:
                 # At the headers, not at the end of a long stream: other calls may wait for this probe's verdict.
                 permit.tell(retry.verdict(answer.status))
-                self._ended = answer.status, "cancelled"
+                self._answer, self._ended = answer, (answer.status, "cancelled")
                 outcome = await self._received(answer)
                 if self._ended[1] == "cancelled":
                     self._ended = answer.status, ""
                 return outcome
         except CallTimedOut as error:
             self._ended = self._ended[0], "timeout"
+            self._waste_of_cut()
             permit.tell(retry.failure_verdict(error))
             return self._failed(str(error), failures.timed_out(job))
         except CallFailed as error:
             self._ended = self._ended[0], "unreachable"
+            self._waste_of_cut()
             permit.tell(retry.failure_verdict(error))
             return self._failed(str(error), failures.unreached(error, job))
 
@@ -297,7 +346,8 @@ class Tries:
         else:
             flaw = await self._workers.run(lambda _: commitment.flaw(body, encoding, limit, reading), len(body))
         if flaw is not None:
-            return self._unusable(flaw, answer)
+            used = await self._workers.run(lambda _: _used(body, encoding, limit), len(body))
+            return self._unusable(flaw, answer, used)
         return RawResponse(answer.status, headers.for_client(given), body)
 
     async def _stream(self, answer: Answer, events: EventStream) -> Outcome:
@@ -353,8 +403,13 @@ class Tries:
         if rest:
             await self._client.write(rest)
 
-    def _unusable(self, flaw: Flaw, answer: Answer) -> RawResponse | Retryable[RawResponse]:
+    def _unusable(
+        self, flaw: Flaw, answer: Answer, used: Mapping[str, int] | None = None
+    ) -> RawResponse | Retryable[RawResponse]:
+        """An answer with a `flaw`. `used`: what it says that it used; `None`: it can't be read so far."""
         self._ended = answer.status, "unusable_answer"
+        if used or (used is None and flaw.error is None and flaw is not flaws.EMPTY_STREAM):
+            self._waste(used or {})
         return self._failed(flaw.what, failures.unusable(flaw, answer.headers, self._job), answer.headers)
 
     def _failed(self, what: str, failure: FailedTry, given: Headers = ()) -> RawResponse | Retryable[RawResponse]:
@@ -405,6 +460,16 @@ class _Held:
 
 def _nothing() -> None:
     """For a moment at which nothing is to be done."""
+
+
+def _used(body: bytes, encoding: str, limit: int) -> dict[str, int] | None:
+    """What a whole answer says that it used; `None` where it breaks off. A page or an error has used nothing."""
+    try:
+        text = content_coding.unpack(body, encoding, limit)
+    except (CodingError, TooLarge):
+        return None
+    is_cut = text.lstrip()[:1] == b"{" and json_body.parse_object(text) is None
+    return None if is_cut else usage.of_body(text)
 
 
 async def _read(answer: Answer, limit: int) -> bytes:
