@@ -8,6 +8,7 @@ from typing import Protocol
 
 from ..admission import Account
 from ..answers.rounds.wanted import Wanted
+from ..events import Purpose
 from ..exchange import Exchange, JsonObject
 from ..profiles import Profile
 
@@ -90,8 +91,8 @@ class Job:
     """Called with the status and the body of a refusal that no other try would change; `None`: it stays."""
     rounds: Wanted | None = None
     """How far its answer is continued where that is cut; `None`: it isn't."""
-    purpose: str = ""
-    """What the call is made for, where that isn't the client's own request: as in `events.CALLED`."""
+    purpose: Purpose | None = None
+    """What the call is made for, where that isn't the client's own request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..answers.rounds import bounds, question
@@ -16,11 +17,14 @@ from ..answers.rounds.settings import HEADER
 from ..answers.rounds.stream import SplicedStream
 from ..answers.rounds.wanted import Wanted
 from ..answers.rounds.whole import WholeAnswer
+from ..counting import bodies
+from ..counting import text as texts
 from ..exchange import JsonObject
 from ..rules.base import RuleContext
 from ..texts.terminal import say
+from ..upstream import paid
 from ..upstream.circuit_breaker import host
-from ..wire import content_coding, json_body, safe_text
+from ..wire import content_coding, json_body, safe_text, usage
 from ..wire.content_coding import CodingError, TooLarge
 from ..workers import Checkpoint
 from . import headers
@@ -84,8 +88,13 @@ class Rounds:
         while stream.is_cut and (following := await self._next(stream.said)) is not None:
             self._is_first = False
             await self._write(stream.go_on(is_completion=following.is_completion))
-            await self._made(following, _FurtherRound(self._client, stream), self._ends - self._clock())
-            await self._write(stream.end_round())
+            call = _OwnCall(self._job, following, self._clock)
+            try:
+                refused = await self._made(following, _FurtherRound(self._client, stream), self._ends - self._clock())
+                await self._write(stream.end_round())
+                call.ended(200 if refused is None else refused.status, stream.said.used_now, stream.said.text_now)
+            finally:
+                call.tell()
             self._note(stream.said, has_ended=bool(stream.said.reason))
         await self._write(stream.finish())
 
@@ -104,9 +113,16 @@ class Rounds:
         whole = WholeAnswer(answer, fences=self._wanted.fences)
         while whole.said.is_cut and (following := await self._next(whole.said)) is not None:
             self._is_first = False
-            further = await self._made(following, _NoClient(), None)
-            added = await self._read(further) if further is not None and further.status == 200 else None
-            if added is None or not whole.add(added, is_completion=following.is_completion):
+            call = _OwnCall(self._job, following, self._clock)
+            try:
+                further = await self._made(following, _NoClient(), None)
+                added = await self._read(further) if further is not None and further.status == 200 else None
+                is_added = added is not None and whole.add(added, is_completion=following.is_completion)
+                used = usage.of_answer(added) if added is not None else None
+                call.ended(further.status if further is not None else 0, used or {}, "", is_summed=is_added)
+            finally:
+                call.tell()
+            if not is_added:
                 self._wanted.ended = "failed"
                 break
             self._note(whole.said, has_ended=True)
@@ -201,6 +217,47 @@ class Rounds:
             wanted.ended = wanted.ended or "failed"
         elif not said.has_text and said.is_readable:
             wanted.ended = "nothing"
+
+
+class _OwnCall:
+    """Tells of a further round what it used (`events.PAID`), on every way out."""
+
+    def __init__(self, job: Job, following: _Next, clock: Callable[[], float]) -> None:
+        self._exchange = job.exchange
+        self._body = following.sending.body
+        self._clock = clock
+        self._began = clock()
+        self._status = 0
+        self._is_cancelled = True
+        self._is_summed = False
+        self._used: dict[str, int] = {}
+        self._text = ""
+
+    def ended(self, status: int, used: JsonObject, text: str, *, is_summed: bool = True) -> None:
+        """It ended with `status`. `used`: as it says itself; `text`: what came; `is_summed`: the client is told too."""
+        self._status, self._is_cancelled, self._is_summed = status, False, is_summed
+        self._used, self._text = usage.counted(used), text
+
+    def tell(self) -> None:
+        """Tell it. What the endpoint doesn't say is estimated, unless it has refused the call."""
+        exchange = self._exchange
+        if exchange is None:
+            return
+        used, (wasted, exchange.wasted) = self._used, (exchange.wasted, None)
+        is_estimated = not used and (self._is_cancelled or wasted is not None or 200 <= self._status < 300)
+        if is_estimated:
+            estimate = {usage.INPUT: bodies.of_request(self._body), usage.OUTPUT: texts.rough([self._text])}
+            used = wasted[0] if wasted is not None and not self._text else estimate
+        paid.tell(
+            exchange,
+            "continuation",
+            used,
+            status=self._status,
+            ms=1000 * (self._clock() - self._began),
+            is_estimated=is_estimated,
+            is_cancelled=self._is_cancelled,
+            is_summed=self._is_summed and not is_estimated,
+        )
 
 
 class _FirstRound:

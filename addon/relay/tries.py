@@ -9,8 +9,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-    async def _sent(self, permit: CallPermit) -> Outcome:
-        job, self._answer = self._job, None
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -27,11 +26,7 @@ from ..upstream.retry import Retryable
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
 from ..upstream.timing import Timing
 from ..upstream.told_call import told_of
-<<<<<<< HEAD
-from ..wire import flaws, proxy_errors, retry_after
-=======
-from ..wire import content_coding, flaws, json_body, proxy_errors, retry_after, safe_text, usage
->>>>>>> ledger
+from ..wire import content_coding, flaws, json_body, proxy_errors, retry_after, usage
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import Flaw
 from ..wire.trace_context import new_span_id
@@ -191,7 +186,10 @@ class Tries:
                 "bytes": len(self._body),
                 "waited_ms": 1000 * self._waited,
             }
-        if self.made == 1:
+        if self._job.purpose:
+            if self._span_id:
+                exchange.tell(events.CALLED, purpose=self._job.purpose, number=self.made, **sent)
+        elif self.made == 1:
             exchange.tell(events.SENT, **sent)
         else:
             exchange.tell(events.RETRIED, number=self.made, reason=self.why, **sent)
@@ -247,13 +245,8 @@ class Tries:
             if exchange is not None:
                 exchange.doing, exchange.queued = "", 1000 * self._job.progress.waited
 
-<<<<<<< HEAD
     async def _sent(self, permit: CallPermit) -> Outcome:
-        job = self._job
-=======
-    async def _sent(self, permit: CallPermit) -> _Outcome:
         job, self._answer = self._job, None
->>>>>>> ledger
         try:
             lines = signed(job.profile.signer, Unsigned("POST", job.url, self._traced(), self._body), time.time())
         except UnusableCredentials as error:

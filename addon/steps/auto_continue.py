@@ -98,7 +98,9 @@ class AutoContinue(Step):
         if wanted is not None and wanted.own_limit is not None:
             sent = limit_of(exchange.chat)
             if sent is not None and sent >= wanted.own_limit:
-                exchange.rounds = None
+                wanted = exchange.rounds = None
+        if wanted is not None:
+            exchange.wants_usage = True  # it is the sum of all rounds, and bounds them
         return None
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:

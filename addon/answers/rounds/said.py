@@ -58,6 +58,16 @@ class Said:
         return counts.added(self._used, self._used_now)
 
     @property
+    def used_now(self) -> JsonObject:
+        """The usage of this round; empty where it has told none."""
+        return self._used_now
+
+    @property
+    def text_now(self) -> str:
+        """The text of this round."""
+        return self.text[self._before :]
+
+    @property
     def has_text(self) -> bool:
         """Whether this round has brought any text."""
         return self._length > self._before
