@@ -92,9 +92,9 @@ class Rounds:
             try:
                 refused = await self._made(following, _FurtherRound(self._client, stream), self._ends - self._clock())
                 await self._write(stream.end_round())
-                call.ended(200 if refused is None else refused.status, stream.said.used_now, stream.said.text_now)
+                call.ended(200 if refused is None else refused.status)
             finally:
-                call.tell()
+                call.tell(stream.said.used_now, stream.said.text_now)
             self._note(stream.said, has_ended=bool(stream.said.reason))
         await self._write(stream.finish())
 
@@ -113,15 +113,15 @@ class Rounds:
         whole = WholeAnswer(answer, fences=self._wanted.fences)
         while whole.said.is_cut and (following := await self._next(whole.said)) is not None:
             self._is_first = False
-            call = _OwnCall(self._job, following, self._clock)
+            call, used = _OwnCall(self._job, following, self._clock), None
             try:
                 further = await self._made(following, _NoClient(), None)
                 added = await self._read(further) if further is not None and further.status == 200 else None
                 is_added = added is not None and whole.add(added, is_completion=following.is_completion)
                 used = usage.of_answer(added) if added is not None else None
-                call.ended(further.status if further is not None else 0, used or {}, "", is_summed=is_added)
+                call.ended(further.status if further is not None else 0, is_summed=is_added)
             finally:
-                call.tell()
+                call.tell(used or {}, "")
             if not is_added:
                 self._wanted.ended = "failed"
                 break
@@ -224,30 +224,32 @@ class _OwnCall:
 
     def __init__(self, job: Job, following: _Next, clock: Callable[[], float]) -> None:
         self._exchange = job.exchange
+        # The exchange is over by now where its client has left.
+        self._listener = job.exchange.listener if job.exchange is not None else None
         self._body = following.sending.body
         self._clock = clock
         self._began = clock()
         self._status = 0
         self._is_cancelled = True
-        self._is_summed = False
-        self._used: dict[str, int] = {}
-        self._text = ""
+        self._is_summed = True
 
-    def ended(self, status: int, used: JsonObject, text: str, *, is_summed: bool = True) -> None:
-        """It ended with `status`. `used`: as it says itself; `text`: what came; `is_summed`: the client is told too."""
+    def ended(self, status: int, *, is_summed: bool = True) -> None:
+        """It ended with `status`. `is_summed`: its usage is a part of what the client is told."""
         self._status, self._is_cancelled, self._is_summed = status, False, is_summed
-        self._used, self._text = usage.counted(used), text
 
-    def tell(self) -> None:
-        """Tell it. What the endpoint doesn't say is estimated, unless it has refused the call."""
+    def tell(self, told: JsonObject, text: str) -> None:
+        """Tell it: `told` is its usage as it says itself, `text` what came of a stream.
+
+        What the endpoint doesn't say is estimated, unless it has refused the call.
+        """
         exchange = self._exchange
         if exchange is None:
             return
-        used, (wasted, exchange.wasted) = self._used, (exchange.wasted, None)
+        used, wasted, exchange.wasted = usage.counted(told), exchange.wasted, None
         is_estimated = not used and (self._is_cancelled or wasted is not None or 200 <= self._status < 300)
         if is_estimated:
-            estimate = {usage.INPUT: bodies.of_request(self._body), usage.OUTPUT: texts.rough([self._text])}
-            used = wasted[0] if wasted is not None and not self._text else estimate
+            estimate = {usage.INPUT: bodies.of_request(self._body), usage.OUTPUT: texts.rough([text])}
+            used = wasted[0] if wasted is not None and not text else estimate
         paid.tell(
             exchange,
             "continuation",
@@ -257,6 +259,7 @@ class _OwnCall:
             is_estimated=is_estimated,
             is_cancelled=self._is_cancelled,
             is_summed=self._is_summed and not is_estimated,
+            listener=self._listener,
         )
 
 
