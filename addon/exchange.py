@@ -333,6 +333,10 @@ class Exchange:
     """The row of `hunyuan_model_map` that was chosen for it (`model_map.choosing`); `None`: no table."""
     json_wish: str = ""
     """What its client asks for in the header `x-hunyuan-json`; `""`: nothing."""
+    continue_wish: str = ""
+    """What its client asks for in the header `x-hunyuan-continue`; `""`: nothing."""
+    rounds: Any = None
+    """How far its answer is continued where that is cut (`answers.rounds.wanted`); `None`: it isn't."""
     json: Any = None
     """What is asked of its answer (`answers.json_repair.asked`), and what came of it; `None`: nothing is."""
     is_over_budget: bool = False
@@ -501,6 +505,8 @@ _UNDER_WAY = (
     "came",
     "mapped",
     "json_wish",
+    "continue_wish",
+    "rounds",
     "json",
     "is_over_budget",
     "stays",

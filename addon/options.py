@@ -16,6 +16,7 @@ from .access.listeners import ListenerSettings
 from .access.secrets import SecretSettings
 from .admission.accounts import AdmissionSettings
 from .answers.json_repair.settings import JsonSettings
+from .answers.rounds.settings import ContinueSettings
 from .budgets.settings import BudgetSettings
 from .cascade import CascadeSettings
 from .config import option
@@ -75,6 +76,7 @@ class Settings(
     RunawaySettings,
     BudgetSettings,
     JsonSettings,
+    ContinueSettings,
     BreakerSettings,
     SecretSettings,
     OriginSettings,

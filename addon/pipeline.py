@@ -19,6 +19,8 @@ from .exchange import Change, Exchange, JsonObject, Response
 from .options import Settings
 from .plugins import places
 from .steps import plugin_step
+from .steps.auto_continue import AutoContinue, ContinueAsked
+from .steps.auto_continue import needs_chat as rounds_need_chat
 from .steps.base import Outcome, Step, StepRuntime
 from .steps.budget import KeepToBudget
 from .steps.count_tokens import CountTokens
@@ -57,11 +59,13 @@ STEPS: tuple[type[Step], ...] = (
     ReadDocuments,
     DescribeImages,
     JsonAsked,
+    ContinueAsked,
     Rules,
     Overlong,
     PromptCache,
     JsonAnswers,
     WebSearch,
+    AutoContinue,
 )
 """For every chat request, whatever dialect it came in."""
 
@@ -160,6 +164,8 @@ class Pipeline:
             reason = native.needs_chat(body, accepted, self._offers)
             if reason is None and json_needs_chat(exchange, self._settings, body):
                 reason = Change(native.name, "", "JSON is looked for in the answer of a chat request: translated")
+            if reason is None and rounds_need_chat(exchange, self._settings, body):
+                reason = Change(native.name, "", "the answer to a chat request can be continued: translated")
         else:
             reason = Change(native.name, "/model", "the model doesn't speak this format at its endpoint: translated")
         if reason is None:

@@ -17,6 +17,7 @@ from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
 from ..answers.json_repair import settings as json_settings
+from ..answers.rounds import settings as continue_settings
 from ..budgets.spending import Verdict
 from ..config.hook_options import MODES
 from ..config.values import BaseUrl
@@ -48,7 +49,10 @@ TAG_HEADER = "x-hunyuan-tag"
 """Request header: what the request is for, in a word of the client's own (`hunyuan_model_map`). It goes no further."""
 FALLBACK_HEADER = "x-hunyuan-fallback"
 """Request header: `off` where its own model is to answer, or none. It goes no further."""
-_ASKED = (MODE_HEADER, RUNAWAY_HEADER, TAG_HEADER, FALLBACK_HEADER, json_settings.HEADER)
+_ASKED = (
+    *(MODE_HEADER, RUNAWAY_HEADER, TAG_HEADER, FALLBACK_HEADER),
+    *(json_settings.HEADER, continue_settings.HEADER),
+)
 _LONGEST_TAG = 200
 """Characters of a tag that count."""
 _ASKING = frozenset(name.encode() for name in _ASKED)
@@ -141,6 +145,7 @@ class RequestHeaders:
             exchange.borrows = self._calls_elsewhere and self._withheld(flow, caller) is None
             exchange.tag = printable(asked.get(TAG_HEADER, "")[:_LONGEST_TAG])
             exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))
+            exchange.continue_wish = continue_settings.wish(asked.get(continue_settings.HEADER, ""))
             if answer is None and self._settings.budgets and not exchange.dialect and flow.request.method == "POST":
                 answer = await self._over_budget(exchange)
             if answer is not None:

@@ -194,7 +194,10 @@ class Tries:
                 "bytes": len(self._body),
                 "waited_ms": 1000 * self._waited,
             }
-        if self.made == 1:
+        if self._job.purpose:
+            if self._span_id:
+                exchange.tell(events.CALLED, purpose=self._job.purpose, number=self.made, **sent)
+        elif self.made == 1:
             exchange.tell(events.SENT, **sent)
         else:
             exchange.tell(events.RETRIED, number=self.made, reason=self.why, **sent)
