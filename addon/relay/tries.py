@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from .. import events
 from ..circuit import Verdict
 from ..counting import bodies
-from ..exchange import QUEUED, Exchange, JsonObject
+from ..exchange import QUEUED, Exchange, JsonObject, Wasted
 from ..fallbacks.reasons import Reason
 from ..texts.terminal import say
 from ..upstream import paid, retry
@@ -205,23 +205,32 @@ class Tries:
     def _tell_wasted(self, exchange: Exchange) -> None:
         """Tell of the try before, if its answer could not be used and has to be paid all the same."""
         if exchange.wasted is not None:
-            used, is_estimated = exchange.wasted
-            exchange.wasted = None
-            status, ms = self._ended[0], self._tried_ms
-            paid.tell(exchange, "try", used, status=status, ms=ms, is_estimated=is_estimated)
+            wasted, exchange.wasted = exchange.wasted, None
+            paid.tell(
+                exchange,
+                "try",
+                wasted.used,
+                status=self._ended[0],
+                ms=self._tried_ms,
+                profile=wasted.profile,
+                model=wasted.model,
+                upstream=wasted.upstream,
+                is_estimated=wasted.is_estimated,
+            )
 
     def _waste(self, used: Mapping[str, int]) -> None:
         """Note what an answer used that could not be used; if that is empty, what it may have used."""
         exchange = self._job.exchange
         if exchange is None:
             return
-        if not used:
+        is_estimated = not used
+        if is_estimated:
             exchange.estimated = exchange.estimated or bodies.of_request(self._body)
             received = self._answer.received if self._answer is not None else 0
             said = bodies.of_answer(b"", "", received, streamed=self._job.streamed)
-            exchange.wasted = {usage.INPUT: exchange.estimated, usage.OUTPUT: said}, True
-        else:
-            exchange.wasted = dict(used), False
+            used = {usage.INPUT: exchange.estimated, usage.OUTPUT: said}
+        model = exchange.sent_model or exchange.model
+        exchange.wasted = Wasted(dict(used), is_estimated, exchange.profile, model, exchange.sent_to)
 
     def _waste_of_cut(self) -> None:
         """The same for an answer that broke off."""
