@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hunyuan_fix import events
@@ -18,7 +20,7 @@ async def test_a_fallbacks_cut_answer_is_continued_there(trust: Trust, endpoint:
     async with run_endpoint(trust) as other:
         endpoint.answer = lambda _: NOTHING
         other.answer = telling()
-        options = {
+        options: dict[str, Any] = {
             "hunyuan_profile": "tokenhub",
             "hunyuan_fallbacks": f"hy3>openai@https://{LOCAL}:{other.port}/v1:qwen3",
             "hunyuan_continue": "on",
@@ -42,7 +44,7 @@ async def test_where_nobody_answers_the_wasted_call_is_told_where_it_was_made(tr
     async with run_endpoint(trust) as other:
         endpoint.answer = lambda _: json_answer({"error": {"message": "busy", "code": "429001"}}, status=429)
         other.answer = lambda _: NOTHING
-        options = {
+        options: dict[str, Any] = {
             "hunyuan_profile": "tokenhub",
             "hunyuan_fallbacks": f"hy3>openai@https://{LOCAL}:{other.port}/v1:qwen3",
             "hunyuan_breaker_failures": "0",
