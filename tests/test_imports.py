@@ -27,7 +27,8 @@ FLOORS = (
     {"options"},
     {"cascade", "relay"},
     {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins"},
-    {"repaired", "rules", "dialects", "mending", "route", "vendors", "admission", "kept", "runaway", "stores"},
+    {"repaired", "rules", "dialects", "mending", "route", "vendors", "admission", "kept", "runaway", "stores"}
+    | {"budgets"},
     {
         *("circuit", "config", "counting", "documents", "images", "events", "prices", "search", "session", "wire"),
         *("workers",),

@@ -245,11 +245,6 @@ async def test_sessions_have_budgets_of_their_own(trust: Trust, tmp_path: Path) 
 # Money
 
 
-PRICED = {
-    "hunyuan_profile": "moonshot",
-}
-
-
 @pytest.fixture
 def priced(tmp_path: Path) -> Iterator[dict[str, Any]]:
     folder = tmp_path / "profiles"
@@ -482,11 +477,13 @@ async def test_a_file_that_cannot_be_used_lets_calls_pass_and_says_so(
 ) -> None:
     (tmp_path / "file").write_text("")
     place = {"hunyuan_budgets_file": str(tmp_path / "file" / "budgets.sqlite3")}
-    async with running(trust, tmp_path, f"all day {2 * USED} tokens", **place) as proxy:
-        async with proxy.proxy.client() as client:
-            for _ in range(2):
-                assert (await client.post("/chat/completions", json=BODIES["chat"])).status_code == 200
-            await until(lambda: not proxy.spending._held)
-            got = await client.post("/chat/completions", json=BODIES["chat"])
-            assert got.status_code == 400, "counted by this process alone"
+    async with (
+        running(trust, tmp_path, f"all day {2 * USED} tokens", **place) as proxy,
+        proxy.proxy.client() as client,
+    ):
+        for _ in range(2):
+            assert (await client.post("/chat/completions", json=BODIES["chat"])).status_code == 200
+        await until(lambda: not proxy.spending._held)
+        got = await client.post("/chat/completions", json=BODIES["chat"])
+        assert got.status_code == 400, "counted by this process alone"
     assert any("Store budgets" in message for message in caplog.messages)
