@@ -82,7 +82,7 @@ def stores(found: Iterable[JsonObject]) -> list[JsonObject]:
 
 
 def budgets(found: Iterable[JsonObject]) -> list[JsonObject]:
-    """Each budget once, as the worker has it that has asked for it last: what is spent only grows. The fullest first."""
+    """Each budget once, as the worker has it that asked for it last: what is spent only grows. The fullest first."""
     last: dict[tuple[str, str, float], JsonObject] = {}
     for one in found:
         key = one["budget"], one["who"], one["resets"]
