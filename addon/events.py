@@ -41,6 +41,10 @@ RETRIED = "retried"
 on, what `SENT` tells of a try."""
 MENDED = "mended"
 """It was refused, changed for what the refusal says, and sent once more: `reason`, `outcome` (`helped`, `failed`)."""
+FALLBACK = "fallback"
+"""Its endpoint has failed, and another model or endpoint was asked: `reason` (why the one before has failed: `down`,
+`busy`, `rate_limit`, `quota`, `model`, `refused`), `outcome` (`answered`, `failed`), and of the one that was asked
+`profile`, `model`, `upstream` (host)."""
 CALLED = "called"
 """The addon makes a call of its own for it: `purpose` (`vision`, `embeddings`, `search`, `json`), `number` (of the
 try), and what `SENT` tells of a try. Told with traces on."""
@@ -72,6 +76,7 @@ KINDS = (
     RETRIED,
     ENDED,
     MENDED,
+    FALLBACK,
     FIRST_BYTE,
     FIRST_TOKEN,
     DONE,

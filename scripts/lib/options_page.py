@@ -30,7 +30,7 @@ _HEADS: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType(
 
 SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
-        "routing": "upstream profile hosts translate models successors profiles",
+        "routing": "upstream profile hosts translate model_map models successors profiles",
         "search": "search_command search_timeout",
         "images": "cascade vision_model text_model vision_concurrency vision_timeout vision_tries cascade_deadline "
         "image_max_bytes image_max_count cache_entries cache_bytes cache_ttl",
@@ -43,6 +43,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "agents": "max_iterations same_call same_request",
         "budgets": "budgets budget_zone budgets_file",
         "json": "json",
+        "usage": "usage usage_days",
         "failures": "retry retry_tries retry_deadline upstream_timeout heartbeat mend breaker_failures breaker_seconds",
         "keys": "api_key_file client_tokens_file requests_per_minute tokens_per_minute allowed_origins seal_key_file",
         "alerts": "alerts alert_webhook_file",

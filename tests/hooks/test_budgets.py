@@ -477,10 +477,7 @@ async def test_a_file_that_cannot_be_used_lets_calls_pass_and_says_so(
 ) -> None:
     (tmp_path / "file").write_text("")
     place = {"hunyuan_budgets_file": str(tmp_path / "file" / "budgets.sqlite3")}
-    async with (
-        running(trust, tmp_path, f"all day {2 * USED} tokens", **place) as proxy,
-        proxy.proxy.client() as client,
-    ):
+    async with running(trust, tmp_path, f"all day {2 * USED} tokens", **place) as proxy, proxy.proxy.client() as client:
         for _ in range(2):
             assert (await client.post("/chat/completions", json=BODIES["chat"])).status_code == 200
         await until(lambda: not proxy.spending._held)
