@@ -65,7 +65,7 @@ class KeepToBudget(Step):
         _, tokens = await self.runtime.workers.run(lambda _: sampled(exchange), cost_of_it)
         context = context_of(exchange, self.settings)
         answer = 0 if house == "embeddings" else _output(exchange.chat, context.model)
-        exchange.estimated = tokens
+        exchange.estimated, exchange.wants_usage = tokens, True
         host = urlsplit(exchange.base_url).hostname or ""
         model = str(exchange.chat.get("model") or "")
         cost = prices.cost(context.profile, model, host, {"input": tokens, "output": answer})
