@@ -129,6 +129,14 @@ LONG = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "word 
 TURNS = {"model": "hunyuan-lite", "messages": [{"role": role, "content": "x"} for role in ("user", "assistant") * 4]}
 
 
+NOTHING_LEFT = {"hunyuan_budgets": "all day 0 tokens", "hunyuan_budgets_file": "{folder}/budgets"}
+
+
+async def counted_in(world: World) -> object:
+    """Where budgets would be counted; nothing is sent, so that no file is made."""
+    return world.proxy.addon.runtime.spending.place
+
+
 async def of_flow(world: World) -> object:
     await post(world, CHAT | {"stream": True})
     flow = world.flows[0]
@@ -362,6 +370,9 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_successors": ("hunyuan-lite=hunyuan-pro", after(CHAT), {}),
     "hunyuan_overlong": ("error", after(LONG), {}),
     "hunyuan_max_iterations": ("2", after(AGENT), {}),
+    "hunyuan_budgets": ("all day 0 tokens", after(CHAT), {"hunyuan_budgets_file": "{folder}/budgets"}),
+    "hunyuan_budget_zone": ("Pacific/Kiritimati", after(CHAT), NOTHING_LEFT),
+    "hunyuan_budgets_file": ("{folder}/elsewhere", counted_in, {"hunyuan_budgets": "all day 0 tokens"}),
     "hunyuan_json": ("repair", after(JSON_ASKED), {"hunyuan_profile": "deepseek"}),
     "hunyuan_same_call": ("2", after(AGENT), {}),
     "hunyuan_same_request": ("2", after(CHAT, times=2), {}),

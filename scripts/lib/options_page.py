@@ -41,6 +41,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "answers": "keep keep_bytes keep_ttl",
         "accounts": "concurrency concurrency_scope queue_max queue_timeout",
         "agents": "max_iterations same_call same_request",
+        "budgets": "budgets budget_zone budgets_file",
         "json": "json",
         "usage": "usage usage_days",
         "failures": "retry retry_tries retry_deadline upstream_timeout heartbeat mend breaker_failures breaker_seconds",
