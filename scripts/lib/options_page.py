@@ -30,11 +30,10 @@ _HEADS: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType(
 
 SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
-        "routing": "upstream profile hosts translate models successors profiles embeddings_upstream "
-        "embeddings_model",
+        "routing": "upstream profile hosts translate models successors profiles embeddings_upstream embeddings_model",
         "search": "search_command search_timeout",
-        "images": "cascade vision_model vision_upstream text_model vision_concurrency vision_timeout vision_tries cascade_deadline "
-        "image_max_bytes image_max_count cache_entries cache_bytes cache_ttl",
+        "images": "cascade vision_model vision_upstream text_model vision_concurrency vision_timeout vision_tries "
+        "cascade_deadline image_max_bytes image_max_count cache_entries cache_bytes cache_ttl",
         "requests": "language max_body max_messages overlong window keep_params",
         "proxy": "outgoing_proxy allow_open trust_loopback intercept_all",
         "looking": "mode keep_original keep_streams redact log log_file log_bytes log_files traces traces_ratio",
