@@ -202,7 +202,8 @@ def test_a_stranger_gets_no_key_of_the_proxys(
 ) -> None:
     tokenhub.program({"fault": "quota", "times": 9})
     value = {"x-forwarded-for": "203.0.113.7", "origin": "https://a-page.example"}[header]
-    answer = ask(usual, *CALLS["chat"], **{header: value})
+    path, body = CALLS["chat"]
+    answer = ask(usual, path, body, **{header: value})
     assert answer.headers["x-hunyuan-fallback"] == "none (kimi-k2.6@moonshot: no_key)"
     assert answer.status_code >= 400
     assert (moonshot.requests(), keys_at(tokenhub)) == ([], {CLIENTS})

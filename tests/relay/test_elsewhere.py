@@ -188,6 +188,38 @@ async def test_after_the_first_byte_none_is_asked(rig: Rig, end: bytes):
     assert b"error" in got.content
 
 
+OPENED = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
+FAILED = b'data: {"error":{"message":"overloaded","type":"overloaded_error"}}\n\n'
+
+
+async def test_a_stream_that_says_nothing_before_its_error_has_not_begun(rig: Rig):
+    rig.endpoint.plays(streams(OPENED, OPENED, FAILED), streams(OPENED, event("b"), LAST))
+    got = await rig.send(rig.job(streamed=True, tries=1, fallbacks=Entries(1)))
+    assert got.content == OPENED + event("b") + LAST
+
+
+async def test_the_last_one_begins_with_its_first_event(rig: Rig):
+    rig.endpoint.plays(streams(OPENED, FAILED))
+    got = await rig.send(rig.job(streamed=True, tries=1, fallbacks=Entries(0)))
+    assert (got.status_code, got.content) == (200, OPENED + FAILED)
+
+
+async def test_a_stream_that_is_opened_may_take_its_time(rig: Rig, limits: list[asyncio.Timeout]):
+    more = asyncio.Event()
+
+    async def slow(connection: Connection) -> None:
+        await connection.send(STREAM, piece(OPENED))
+        await more.wait()
+        await connection.send(piece(event("a")), piece(LAST), END)
+
+    rig.endpoint.plays(slow)
+    asking = asyncio.create_task(rig.send(rig.job(streamed=True, fallbacks=Entries(1))))
+    while not (limits and limits[0].when() is None):
+        await asyncio.sleep(0)
+    more.set()
+    assert (await asking).content == OPENED + event("a") + LAST
+
+
 async def test_comments_are_no_beginning(rig: Rig):
     entries = Entries(1)
     rig.endpoint.plays(streams(b": keep-alive\n\n", b": keep-alive\n\n", ends=False), streams(event("b"), LAST))
