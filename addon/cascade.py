@@ -197,7 +197,7 @@ class Cascade:
         """Put a description, or a note that says why there is none, in the place of every image `found` in `body`.
 
         `profile` and `target`: those of the endpoint that describes them, which is that of `hunyuan_vision_upstream` if
-        it is `elsewhere`. A plan's host is not asked unless the user wants that: images that aren't known yet get a note.
+        it is `elsewhere`. A plan's is not asked unless the user wants that: images that aren't known yet get a note.
         Ends within `cascade_deadline`; descriptions that came in until then are kept, so that the client's next
         try goes on from there. Cancelling this coroutine ends the calls that no other request waits for.
         """

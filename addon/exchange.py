@@ -195,6 +195,8 @@ KEY = "hunyuan_fix"
 DESCRIBED, QUEUED = "described", "queued"
 """What an exchange may wait for before it is sent: descriptions of its images, and a slot of its account."""
 
+_SHORTEST_SECRET = 8
+"""Bytes: a shorter key may stand anywhere, and tells nothing."""
 MAX_CHANGES = 500
 """Changes that one exchange lists."""
 
@@ -313,6 +315,8 @@ class Exchange:
     """It goes with the proxy's own key."""
     borrows: bool = False
     """Its client may be lent keys: the addon's own calls to endpoints that it didn't name go with those."""
+    secrets: list[bytes] = field(default_factory=list, repr=False)
+    """The proxy's own keys that went with calls for it: what its client gets has stars in their place (`masked`)."""
     elsewhere: bool = False
     """It goes to an endpoint of the user's for calls of its kind, in the place of the one that its client named."""
     caller: bytes = b""
@@ -371,9 +375,22 @@ class Exchange:
         if self.listener is not None:
             self.listener(self, kind, data)
 
+    def use_key(self, key: str) -> None:
+        """Take note that a call for it goes with `key`, one of the proxy's own."""
+        secret = key.encode()
+        if len(secret) >= _SHORTEST_SECRET and secret not in self.secrets:
+            self.secrets.append(secret)
+
     def warn(self, text: str) -> None:
         """Say something to the client in a header of its answer, beside what was said before."""
         self.warning = f"{self.warning}; {text}" if self.warning else text
+
+    def masked(self, data: bytes) -> bytes:
+        """`data` with stars in the place of `secrets`, of the same length: some endpoints quote a key they refuse."""
+        for secret in self.secrets:
+            if data.find(secret) >= 0:  # not `in`, which takes ten times as long for bytes
+                data = data.replace(secret, b"*" * len(secret))
+        return data
 
     @contextmanager
     def calling(self) -> Iterator[None]:
@@ -456,6 +473,7 @@ _UNDER_WAY = (
     "headers",
     "lent",
     "borrows",
+    "secrets",
     "elsewhere",
     "caller",
     "query",

@@ -323,6 +323,7 @@ class Runtime:
             "stores": status.stores([self.chain]),
             "alerts": self.alerts.status(language),
             "plugins": settings.plugins.status(),
+            "keys": [{"name": name, "set": is_set} for name, is_set in self.provider_keys.providers.items()],
             "listeners": len(self.admin.live),
         }
 

@@ -47,13 +47,16 @@ class CallKeys:
     def authorization(self, base: BaseUrl, exchange: Exchange) -> str | Withheld:
         """The `Authorization` of calls for `exchange` to the endpoint at `base`; `""`: they go without a key.
 
-        Or why the endpoint isn't to be called: that is logged once for each endpoint and reason.
+        A key is noted in the exchange, so that its client never gets to see it. Or why the endpoint isn't to be called:
+        that is logged once for each endpoint and reason.
         """
         found = self._found(base) if exchange.borrows else Withheld.CLIENT
         if isinstance(found, Withheld) and (base, found) not in self._said:
             self._said.add((base, found))
             said = say("{url} isn't called: it gets no key, since {why}", url=str(base), why=found.value)
             logger.warning("%s", said)
+        elif isinstance(found, str) and found:
+            exchange.use_key(found.removeprefix("Bearer "))
         return found
 
     def has_key(self, base: BaseUrl) -> bool:

@@ -276,7 +276,10 @@ class RequestHeaders:
             if key:  # a server on this machine may have none
                 request.headers["Authorization"] = key
                 exchange.lent = True
+                exchange.use_key(key.removeprefix("Bearer "))
                 keys.drop_placeholder(request.headers)
+                if not exchange.dialect:  # the key is looked for in the answer
+                    request.headers["accept-encoding"] = "identity"
             return None
         if route.elsewhere:
             return proxy_errors.EMBEDDINGS_NO_KEY(url=safe_text.plain(route.base_url), why=key.value).response()

@@ -291,7 +291,15 @@ def chat() -> dict[str, Explanation]:
 
 def embeddings_requests() -> dict[str, Explanation]:
     """The changes to an embeddings request."""
-    return {embeddings.RULE.name: _of(embeddings.RULE)}
+    return {
+        "embedding-model": Explanation(
+            "The request goes to `hunyuan_embeddings_upstream`, with the key for that endpoint and never with its own, "
+            "and for `hunyuan_embeddings_model` if that is set.",
+            "Some providers have no embeddings (microsoft/RD-Agent#745, #1371).",
+            "steps/embedding_model.py",
+        ),
+        embeddings.RULE.name: _of(embeddings.RULE),
+    }
 
 
 def explanations() -> Mapping[str, Explanation]:

@@ -98,6 +98,7 @@ STATUS = record(
         "stores": listing(record({"name": TEXT, "failing": BOOLEAN})),
         "alerts": listing(ALERT),
         "plugins": listing(PLUGIN),
+        "keys": listing(record({"name": TEXT, "set": BOOLEAN})),
         "listeners": INTEGER,
     },
     {
