@@ -324,7 +324,9 @@ class Tries:
             return await self._pass(answer)
         reading = Reading.of(self._job)
         try:
-            events = EventStream(headers.value(answer.headers, b"content-encoding"), reading)
+            fallbacks = self._job.fallbacks
+            waits = fallbacks is not None and fallbacks.is_left
+            events = EventStream(headers.value(answer.headers, b"content-encoding"), reading, waits=waits)
         except CodingError:
             events = None
         if headers.value(answer.headers, b"content-type").lower().startswith("text/event-stream"):
@@ -383,16 +385,15 @@ class Tries:
         self.events = events
         held = _Held(self._client, answer.status, self.marked(headers.for_stream(answer.headers)), self._has_begun)
         # At the deadline the headers are sent: nothing is tried again after it, and clients give up after 120 s.
-        giving_up = asyncio.get_running_loop().call_at(self._until, held.begin if self._gives_up else _nothing)
+        giving_up = asyncio.get_running_loop().call_at(self._until, self._give_up, held)
         try:
             async with aclosing(answer.chunks()) as chunks:
                 async for chunk in chunks:
                     if not events.begun:
                         received += chunk
-                    data = events.feed(chunk)
+                    data = self._fed(events, chunk)
                     if events.whole and not self._client.begun:
                         giving_up.cancel()  # a whole body is sent when it is complete
-                        self._limit.reschedule(None)
                         if len(received) > MAX_ANSWER:
                             return self._unusable(flaws.TOO_LARGE, answer)
                         continue
@@ -416,6 +417,18 @@ class Tries:
         finally:
             giving_up.cancel()
         return None
+
+    def _fed(self, events: EventStream, chunk: bytes) -> bytes:
+        """The complete events in the next bytes. An endpoint that is about to answer may take its time."""
+        data = events.feed(chunk)
+        if events.opened or events.whole:
+            self._limit.reschedule(None)
+        return data
+
+    def _give_up(self, held: _Held) -> None:
+        """Send what there is of a stream, unless its time to begin ends by now: then it has failed."""
+        if self._gives_up and self._limit.when() is None:
+            held.begin()
 
     def _has_begun(self, status: int) -> None:
         self._limit.reschedule(None)
@@ -488,10 +501,6 @@ class _Held:
         if not self._client.begun:
             self._begun(self._status)
             self._client.begin(self._status, self._headers, bytes(self._bytes))
-
-
-def _nothing() -> None:
-    """For a moment at which nothing is to be done."""
 
 
 def _used(body: bytes, encoding: str, limit: int) -> dict[str, int] | None:
