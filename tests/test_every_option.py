@@ -308,15 +308,17 @@ async def beats(world: World) -> object:
     return b": keep-alive" in (await post(world, CHAT | {"stream": True})).content
 
 
-CUT = {"index": 0, "message": {"role": "assistant", "content": "```\ncut"}, "finish_reason": "length"}
-
-
 def cut(reason: str = "length", tokens: int = 10) -> Look:
     """How many calls are made for an answer that is cut."""
 
     async def look(world: World) -> object:
         usage = {"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": 10 + tokens}
-        world.endpoint.answer = json_answer({"choices": [CUT | {"finish_reason": reason}], "usage": usage})
+
+        def answer(_: Arrived) -> Answer:
+            said = {"role": "assistant", "content": f"```\npart {len(world.endpoint.arrived)} "}
+            return json_answer({"choices": [{"index": 0, "message": said, "finish_reason": reason}], "usage": usage})
+
+        world.endpoint.answer = answer
         await post(world, CHAT)
         return len(world.endpoint.arrived)
 
