@@ -193,6 +193,7 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "VISION_QUOTA",
         "VISION_CALL_FAILED",
         "INSUFFICIENT_QUOTA",
+        "CONTENT_POLICY_VIOLATION",
         "ADMIN_BAD_REQUEST",
         "ADMIN_CROSS_ORIGIN",
         "ADMIN_FAILED",
