@@ -41,9 +41,7 @@ VENDORS: dict[str, tuple[int, JsonObject]] = {
     ),
     "dashscope, natively": (
         400,
-        {
-            "message": "<400> InternalError.Algo.DataInspectionFailed: Input text data may contain inappropriate content."
-        },
+        {"message": "<400> InternalError.Algo.DataInspectionFailed: Input text data may contain …."},
     ),
     "openrouter": (
         403,
