@@ -30,8 +30,8 @@ _HEADS: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType(
 
 SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
-        "routing": "upstream profile hosts translate model_map models successors profiles",
-        "routing": "upstream profile hosts translate models successors profiles embeddings_upstream embeddings_model",
+        "routing": "upstream profile hosts translate model_map models successors profiles embeddings_upstream "
+        "embeddings_model",
         "search": "search_command search_timeout",
         "images": "cascade vision_model vision_upstream text_model vision_concurrency vision_timeout vision_tries "
         "cascade_deadline image_max_bytes image_max_count cache_entries cache_bytes cache_ttl",
