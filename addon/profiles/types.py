@@ -109,6 +109,8 @@ class Model:
     """It takes a `response_format` of the type `json_schema`; `False`: `json_object` alone."""
     prefill: Literal["", "partial"] = ""
     """How an assistant message at the end is completed: by `partial: true` in it; `""`: as it is."""
+    prefill_thinks: bool = True
+    """It completes a message while it thinks, too; `False`: only where thinking is off."""
     embedding: bool = False
     """It makes vectors, no answers."""
     successor: str | None = None
