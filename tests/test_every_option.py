@@ -311,7 +311,8 @@ async def logged(world: World) -> object:
 async def streaming(world: World) -> object:
     """What arrives of a request for a stream."""
     world.endpoint.answer = stream_answer(b"data: [DONE]\n\n")
-    await post(world, CHAT | {"stream": True})
+    good = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    await post(world, good)
     return [request.body for request in world.endpoint.arrived]
 
 

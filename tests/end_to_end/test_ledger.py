@@ -102,7 +102,7 @@ def a_call(number: int, dice: random.Random) -> Call:
             return Call("/embeddings", {"model": "kinfra-text-embedding-0.6b", "input": texts})
         case 1 | 2:  # twelve pictures in all: the others are known
             picture = image(f"picture {number % 12}")
-            body: dict[str, Any] = chat("", tools=TOOLS, stream=stream)
+            body = chat("", tools=TOOLS, stream=stream)
             body["model"] = "hy-vision-2.0-instruct"
             body["messages"][0]["content"] = [{"type": "text", "text": "what is it?"}, picture]
             return Call("/chat/completions", body)
