@@ -502,7 +502,7 @@ def test_cached_tokens_of_a_vendor_s_spelling_are_given_in_openai_s_place() -> N
 
 # -- usage that was asked for here: its client gets what it would have got without
 
-NULL = {"usage": None}
+NULL: JsonObject = {"usage": None}
 HIDDEN = AnswerPlan(usage_hidden=True)
 
 

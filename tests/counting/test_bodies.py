@@ -62,7 +62,7 @@ def events(*values: Any) -> bytes:
 
 
 WORDS = ENGLISH.split(" ")
-SAID = {
+SAID: dict[str, list[Any]] = {
     "chat": [{"choices": [{"delta": {"content": f"{word} "}}]} for word in WORDS],
     "anthropic": [
         {"type": "content_block_delta", "delta": {"type": "text_delta", "text": f"{word} "}} for word in WORDS

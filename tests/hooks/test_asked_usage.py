@@ -54,7 +54,7 @@ class Calls:
 @asynccontextmanager
 async def before(trust: Trust, endpoint: Endpoint, **options: str) -> AsyncIterator[tuple[Proxy, Calls]]:
     endpoint.answer = endpoint.answer if callable(endpoint.answer) else answered
-    given = {"hunyuan_profile": "tokenhub"} | options
+    given: dict[str, Any] = {"hunyuan_profile": "tokenhub", **options}
     async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **given) as proxy:
         calls = Calls()
         proxy.addon.runtime.sinks.add(calls)
