@@ -34,8 +34,9 @@ def opened(place: str) -> Counters:
 async def _work(place: str, seed: int, calls: int, limit: int) -> tuple[int, int]:
     """Tokens that this process's calls have used, and how many were refused."""
     chance = random.Random(seed)
-    redis_store.TIMEOUT = module.BUDGET = module.FILE_BUDGET = 60.0  # type: ignore[misc]  # the machine may be busy
-    module.HELD_WAIT = 0.2  # type: ignore[misc]
+    redis_store.TIMEOUT = 60.0
+    for name in ("BUDGET", "FILE_BUDGET"):
+        setattr(module, name, 60.0)  # the machine may be busy
     spending = Spending()
     spending.use(budgets(f"all month {limit} tokens"), None)
     spending.share(opened(place))
@@ -46,7 +47,7 @@ async def _work(place: str, seed: int, calls: int, limit: int) -> tuple[int, int
         exchange = f"{seed}/{number}"
         await asyncio.sleep(chance.random() / 10)
         estimate = chance.randint(1, MOST)
-        verdict = await spending.reserve(exchange, "", "", estimate, None)
+        verdict = await spending.reserve(exchange, "", "", estimate, None, patience=0.2)
         if verdict.spent is not None or verdict.held is not None:
             refused += 1
             spending.over(exchange, is_sent=False)
