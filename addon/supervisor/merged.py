@@ -55,6 +55,7 @@ def status(found: Sequence[JsonObject]) -> JsonObject:
     last = found[-1] if found else {}
     return {
         **{name: last.get(name, "") for name in ("version", "python", "mitmproxy", "mode", "upstream", "profile")},
+        "keys": last.get("keys", []),
         "slots": {
             "taken": sum(one["taken"] for one in slots),
             "waiting": sum(one["waiting"] for one in slots),

@@ -95,6 +95,7 @@ def a_call(number: int, dice: random.Random) -> Call:
     """The call with this number; its text names it, so that a fault finds it."""
     text = f"<{number}> " + "words " * dice.randrange(1, 40)
     stream = dice.random() < 0.5
+    body: dict[str, Any]
     match number % 50:
         case 0:
             body = {"model": "kinfra-text-embedding-0.6b", "input": [f"{text} {part}" for part in range(70)]}

@@ -44,12 +44,12 @@ def test_an_error_says_nothing_on_retries_unless_told() -> None:
 
 
 def test_the_vendor_s_error_stands_beside_our_own() -> None:
-    made = proxy_errors.CONTENT_FILTER(message="{braces} stay", vendor={"code": 451})
+    made = proxy_errors.CONTENT_POLICY_VIOLATION(message="{braces} stay", vendor={"code": 451})
     assert json.loads(made.body())["error"] == {
         "message": "{braces} stay",
         "type": "invalid_request_error",
         "param": None,
-        "code": "content_filter",
+        "code": "content_policy_violation",
         "vendor": {"code": 451},
     }
 
@@ -100,7 +100,7 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
         ("budget_price_unknown", 400, "invalid_request_error"),
         ("calls_unnamed", 200, "upstream_error"),
         ("client_refused", 403, "permission_error"),
-        ("content_filter", 400, "invalid_request_error"),
+        ("content_policy_violation", 400, "invalid_request_error"),
         ("context_length_exceeded", 400, "invalid_request_error"),
         ("conversation_not_found", 404, "invalid_request_error"),
         ("engine_overloaded", 429, "engine_overloaded_error"),
@@ -198,6 +198,7 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "VISION_QUOTA",
         "VISION_CALL_FAILED",
         "INSUFFICIENT_QUOTA",
+        "CONTENT_POLICY_VIOLATION",
         "ADMIN_BAD_REQUEST",
         "ADMIN_CROSS_ORIGIN",
         "ADMIN_FAILED",
@@ -372,7 +373,7 @@ def test_a_reason_within_an_error_is_translated_too() -> None:
 def test_what_the_endpoint_or_the_client_says_is_not_translated() -> None:
     """It may look like a sentence of ours."""
     words = "connection refused"
-    assert proxy_errors.CONTENT_FILTER(message=words).in_language("zh").message == words
+    assert proxy_errors.CONTENT_POLICY_VIOLATION(message=words).in_language("zh").message == words
     assert words in proxy_errors.MODEL_NOT_LISTED(model=words).in_language("zh").message
 
 

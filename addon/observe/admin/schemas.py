@@ -112,6 +112,7 @@ STATUS = record(
         "budgets": listing(BUDGET),
         "alerts": listing(ALERT),
         "plugins": listing(PLUGIN),
+        "keys": listing(record({"name": TEXT, "set": BOOLEAN})),
         "listeners": INTEGER,
     },
     {
