@@ -248,7 +248,8 @@ class Runtime:
 
     def _written(self) -> list[Path]:
         """Files that are written."""
-        return [file for file in (self._settings.store.sqlite, self._settings.log_file) if file is not None]
+        files = (self._settings.store.sqlite, self._settings.log_file, self.spending.file)
+        return [file for file in files if file is not None]
 
     def _lost(self) -> dict[str, int]:
         """Lines and spans that could not be written or sent, since the start."""
