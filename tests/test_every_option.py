@@ -181,7 +181,7 @@ async def sealed(world: World) -> object:
     """Whether a text opens that was sealed with the key of the file."""
     sealing.use([*seal_keys.parse(SEAL_KEY)])
     token = sealing.seal("reasoning", "text")
-    world.proxy.addon.runtime.seal_keys.apply()
+    world.proxy.addon.runtime.secrets.seals.apply()
     return sealing.opened("reasoning", token)
 
 
@@ -342,6 +342,11 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_translate": ("never", after(MESSAGES, path="/messages"), {}),
     "hunyuan_embeddings_upstream": ("http://127.0.0.1:{plain}/v1", EMBEDDING, {}),
     "hunyuan_embeddings_model": ("bge-m3", EMBEDDING, {"hunyuan_embeddings_upstream": "http://127.0.0.1:{plain}/v1"}),
+    "hunyuan_model_map": (
+        '[{"when": {"tag": "code*"}, "model": "hunyuan-pro"}]',
+        after(CHAT, x_hunyuan_tag="Coding"),
+        {},
+    ),
     "hunyuan_models": ("*-lite=hunyuan-pro", after(CHAT), {}),
     "hunyuan_cascade": ("never", IMAGES, {}),
     "hunyuan_vision_model": ("eyes-vision", IMAGES, {}),

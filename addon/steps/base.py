@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ..access.call_keys import CallKeys
 from ..answers.heard import Listener
+from ..budgets.spending import Spending
 from ..cascade import Cascade
 from ..exchange import Exchange, JsonObject, Outcome, Response
 from ..kept.answers import KeptAnswers
@@ -72,6 +73,10 @@ class StepRuntime(Protocol):
         """What agents did that their requests no longer show."""
 
     @property
+    def spending(self) -> Spending:
+        """What calls may use of budgets, and have used."""
+
+    @property
     def reasoning(self) -> KeptReasoning:
         """What models thought, by the turns of conversations."""
 
@@ -95,6 +100,10 @@ class Step:
     name = ""
     again = False
     """It looks at the model's data: where a refusal has taught of that, it runs over what it has made before."""
+    once = False
+    """It counts or reserves something for the exchange: it isn't run again where that goes to another endpoint."""
+    names_model = False
+    """It says which model answers. Where that is a fallback's, it is put in after this step."""
     offer = ""
     """The tool of a vendor's that this step gives to models that have none (`dialects.searching`); `""`: none."""
 
@@ -116,6 +125,10 @@ class Step:
     async def request(self, exchange: Exchange) -> Response | None:
         """Change `exchange.chat`. A response ends the request: the steps before this one see it as the answer."""
         return None
+
+    def makes_calls(self, exchange: Exchange) -> bool:
+        """Whether `request` would answer the request itself, with calls to its endpoint."""
+        return False
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
         """Change a whole answer in place. Returns whether it was changed."""

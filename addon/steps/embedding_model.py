@@ -10,6 +10,7 @@ class EmbeddingModel(Step):
     """`hunyuan_embeddings_model`, at `hunyuan_embeddings_upstream`."""
 
     name = "embedding-model"
+    names_model = True
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Name the model."""

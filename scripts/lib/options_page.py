@@ -30,7 +30,8 @@ _HEADS: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType(
 
 SUBJECTS: Mapping[str, str] = MappingProxyType(
     {
-        "routing": "upstream profile hosts translate models successors profiles embeddings_upstream embeddings_model",
+        "routing": "upstream profile hosts translate model_map models successors profiles embeddings_upstream "
+        "embeddings_model",
         "search": "search_command search_timeout",
         "images": "cascade vision_model vision_upstream text_model vision_concurrency vision_timeout vision_tries "
         "cascade_deadline image_max_bytes image_max_count cache_entries cache_bytes cache_ttl",
@@ -42,6 +43,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "accounts": "concurrency concurrency_scope queue_max queue_timeout",
         "agents": "max_iterations same_call same_request",
         "json": "json",
+        "usage": "usage usage_days",
         "failures": "retry retry_tries retry_deadline upstream_timeout heartbeat mend breaker_failures breaker_seconds",
         "keys": "api_key_file keys_file client_tokens_file requests_per_minute tokens_per_minute allowed_origins "
         "seal_key_file",
