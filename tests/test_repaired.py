@@ -122,11 +122,13 @@ def test_the_steps_that_are_left_out_are_known():
             "ReadDocuments",
             "DescribeImages",
             "JsonAsked",
+            "ContinueAsked",
             "Rules",
             "Overlong",
             "PromptCache",
             "JsonAnswers",
             "WebSearch",
+            "AutoContinue",
         ),
     ]
     assert {Overlong, ReadDocuments, Runaway} <= set(STEPS)

@@ -202,6 +202,12 @@ ANSWERS = {
         "An error answer gets its honest status; the vendor's own error stays under `error.vendor`.",
         "Seen: a rate limit comes as HTTP 400 with code 2003, which no client tries again.",
     ),
+    "answer-continued": Explanation(
+        "An answer that was cut at its length limit is continued by further calls, and given to the client as one: "
+        "`hunyuan_continue`, [continuing.md](continuing.md).",
+        "Models end long answers at a limit that their client didn't set (microsoft/RD-Agent#1343).",
+        "steps/auto_continue.py",
+    ),
     "answer-cors": Explanation(
         "For a web page of `hunyuan_allowed_origins`: an answer without CORS headers gets them, a preflight without an "
         "answer is answered.",
