@@ -329,6 +329,8 @@ class Exchange:
     """What its client asks for in the header `x-hunyuan-json`; `""`: nothing."""
     json: Any = None
     """What is asked of its answer (`answers.json_repair.asked`), and what came of it; `None`: nothing is."""
+    lasting: str = ""
+    """What of `warning` is true whichever model answers: what steps have said that run `once`."""
     stays: bool = False
     """Its client wants its own model or an error (`x-hunyuan-fallback: off`)."""
     may_run_on: bool = False
@@ -480,6 +482,7 @@ _UNDER_WAY = (
     "came",
     "json_wish",
     "json",
+    "lasting",
     "stays",
     "may_run_on",
     "to_keep",

@@ -301,7 +301,7 @@ class Fallback:
         exchange.profile, exchange.base_url, exchange.dialect = there.profile.name, there.base_url, there.dialect
         exchange.successors = exchange.elsewhere = exchange.fails_closed = False
         exchange.headers, exchange.lent = there.headers, there.lent
-        exchange.notes, exchange.warning = copy.deepcopy(self._notes), self._warning
+        exchange.notes, exchange.warning = copy.deepcopy(self._notes), exchange.lasting or self._warning
         exchange.plan, exchange.demands = AnswerPlan(), None
         exchange.prompt = exchange.to_keep = exchange.to_hear = exchange.json = None
         exchange.json_said, exchange.sent_model, exchange.may_hold_images = "", "", True
