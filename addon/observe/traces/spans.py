@@ -158,7 +158,8 @@ def _exchange(told: Sequence[Event], done: Done) -> Span:
     # HTTP's conventions: what the client did wrong is no failure of the server's. Nor is it one that the client leaves.
     is_clients = error == "client_gone" or _REFUSED <= (done["status"] or 0) < _SERVERS_OWN
     root.has_failed = bool(error) and not is_clients
-    root.events = [_happened(event) for event in told if event.kind in (events.TRANSLATED, events.MENDED)]
+    happened = (events.TRANSLATED, events.MENDED, events.FALLBACK)
+    root.events = [_happened(event) for event in told if event.kind in happened]
     return root
 
 
