@@ -112,7 +112,10 @@ def known_model(profile: str, model: str) -> str:
         return OTHER
 
 
-RETRY_REASONS: Final = ("http_429", "http_4xx", "http_5xx", "timeout", "unusable_answer", "mended", "fallback", "connection")
+RETRY_REASONS: Final = (
+    *("http_429", "http_4xx", "http_5xx", "timeout", "unusable_answer", "connection"),
+    *("mended", "fallback"),
+)
 """Why a call is tried again, as it is counted."""
 
 

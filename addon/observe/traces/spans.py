@@ -165,7 +165,10 @@ def _exchange(told: Sequence[Event], done: Done) -> Span:
 
 def _happened(event: Event) -> tuple[str, float, dict[str, Attribute]]:
     data = event.data
-    given = {"kind": data.get("reason"), "outcome": data.get("outcome"), "dialect": data.get("dialect")}
+    if event.kind == events.FALLBACK:
+        given = {"fallback_reason": data["reason"], "fallback_outcome": data["outcome"]}
+    else:
+        given = {"kind": data.get("reason"), "outcome": data.get("outcome"), "dialect": data.get("dialect")}
     return names().events[event.kind], event.at, _attributes(given)
 
 
