@@ -61,8 +61,10 @@ def test_qwen_completes_only_while_it_does_not_think() -> None:
 
 @pytest.mark.parametrize("said", ["<think>hm</think>Once", "  Once ", "[图片见后面的用户消息] Once"])
 def test_a_completion_goes_on_from_the_very_words(said: str) -> None:
-    made = further(sent("kimi-k2.6"), context("moonshot", "kimi-k2.6"), said, "", limit=None)
-    assert made.body["messages"][-1]["content"] == said
+    for model in ("kimi-k2.6", "kimi-k2-thinking"):
+        made = further(sent(model), context("moonshot", model), said, "", limit=None)
+        assert made.is_completion
+        assert made.body["messages"][-1]["content"] == said
 
 
 @pytest.mark.parametrize("kind", ["json_object", "json_schema"])
