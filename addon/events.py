@@ -28,6 +28,9 @@ event before it has: the body tells it; and, where its trace is exported, `asked
 RUNAWAY = "runaway"
 """Its agent goes on and on: `what` (`iterations`, `same_call`, `same_request`), `count`, `action` (`warned`, `refused`,
 `observed`), `session`."""
+BUDGET = "budget"
+"""It has to keep to a budget for which something is done: `budget` (the line), `action` (`warned`, `refused`, `held`:
+refused for now, `unpriced`: not counted in money, `observed`: would be refused), `session`."""
 QUEUED = "queued"
 """It begins to wait for a slot of its account."""
 SENT = "sent"
@@ -38,6 +41,10 @@ RETRIED = "retried"
 on, what `SENT` tells of a try."""
 MENDED = "mended"
 """It was refused, changed for what the refusal says, and sent once more: `reason`, `outcome` (`helped`, `failed`)."""
+FALLBACK = "fallback"
+"""Its endpoint has failed, and another model or endpoint was asked: `reason` (why the one before has failed: `down`,
+`busy`, `rate_limit`, `quota`, `model`, `refused`), `outcome` (`answered`, `failed`), and of the one that was asked
+`profile`, `model`, `upstream` (host)."""
 CALLED = "called"
 """The addon makes a call of its own for it: `purpose` (`vision`, `embeddings`, `search`, `json`), `number` (of the
 try), and what `SENT` tells of a try. Told with traces on."""
@@ -60,6 +67,7 @@ KINDS = (
     CAME,
     TRANSLATED,
     RUNAWAY,
+    BUDGET,
     DESCRIBED,
     REPAIRED,
     CALLED,
@@ -68,6 +76,7 @@ KINDS = (
     RETRIED,
     ENDED,
     MENDED,
+    FALLBACK,
     FIRST_BYTE,
     FIRST_TOKEN,
     DONE,

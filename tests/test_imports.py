@@ -27,7 +27,10 @@ FLOORS = (
     {"options"},
     {"cascade", "relay"},
     {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins"},
-    {"repaired", "rules", "dialects", "mending", "route", "vendors", "admission", "kept", "runaway", "stores"},
+    {
+        *("repaired", "rules", "dialects", "fallbacks", "mending", "route", "vendors", "admission", "kept"),
+        *("budgets", "model_map", "runaway", "stores"),
+    },
     {
         *("circuit", "config", "counting", "documents", "images", "events", "prices", "search", "session", "wire"),
         *("workers",),
@@ -38,7 +41,7 @@ FLOORS = (
 
 PURE = {
     *("repaired", "dialects", "rules", "answers", "wire", "session", "exchange", "events", "prices"),
-    *("profiles", "texts", "images", "documents", "counting", "mending"),
+    *("profiles", "texts", "images", "documents", "counting", "mending", "model_map"),
 }
 """Rooms that know no host program and no network."""
 IMPURE = {"mitmproxy", "mitmproxy_rs", "httpx", "httpcore", "tornado", "asyncio"}

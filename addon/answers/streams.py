@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from ..exchange import AnswerPlan, Change, JsonObject
-from ..wire import answer_facts, chat_events, json_body, rule_names, sse, usage
+from ..wire import answer_facts, chat_events, json_body, rule_names, sse, usage, vendor_errors
 from ..wire.openai_error import ProxyError
 from . import leaks
 from .event_shape import Shape
@@ -14,7 +14,7 @@ from .stream_choice import StreamChoice
 from .tool_frames import ToolFrames
 from .tool_placing import ToolNames, TooMany
 from .translated import INCOMPLETE
-from .whole import USAGE_CACHED, USAGE_MOVED, origin
+from .whole import ERROR_RULE, USAGE_CACHED, USAGE_MOVED, origin
 
 _HEAD = ("id", "object", "created", "model")
 """The fields that a chunk made here copies from the endpoint's last chunk."""
@@ -32,6 +32,9 @@ _ID = re.compile(rb"(?:^|[\r\n])id[:\r\n]")
 
 _PLAIN_END = b"\n\n"
 """The end of an event as most endpoints write it. After it another event begins, whatever stands before it."""
+
+
+_REFUSED = "the endpoint refuses the content: the error says so in OpenAI's words"
 
 
 class ChatStream:
@@ -238,6 +241,10 @@ class ChatStream:
         if chunk.get("error"):
             if self.first_error is None:
                 self.first_error = chunk["error"]
+            refusal = vendor_errors.policy_error(chunk["error"])
+            if refusal is not None:
+                self._note(Change(ERROR_RULE, "", _REFUSED))
+                return self._broken_off() + event.with_data(refusal.in_language(self._language).body())
             return self._broken_off() + event.raw
         return self._repaired(event, chunk)
 

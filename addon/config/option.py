@@ -56,6 +56,11 @@ class Option:
         return type(self.default)
 
     @property
+    def is_table(self) -> bool:
+        """It has rows (`values.Reader.is_table`): a file of options may have them as they are."""
+        return bool(getattr(self.read, "is_table", False))
+
+    @property
     def field(self) -> str:
         """The field of the settings class; a keyword of Python's has an underscore behind it there."""
         name = self.name.removeprefix(PREFIX)
@@ -70,8 +75,8 @@ class Option:
             if not isinstance(value, bool):
                 raise ValueError(say("accepted are true and false"))
         except ValueError as error:
-            shown = without_password(text)
-            raise OptionError(f"{self.name}={shown}: {error}") from None
+            shown = "" if self.is_table else f"={without_password(text)}"
+            raise OptionError(f"{self.name}{shown}: {error}") from None
         return value
 
 

@@ -34,6 +34,7 @@ class Counting:
         self._counted: Mapping[str, Callable[[JsonObject], None]] = {
             events.DESCRIBED: self._described,
             events.MENDED: self._mended,
+            events.FALLBACK: self._fallback,
             events.DONE: self._done,
             events.PAID: self._paid,
         }
@@ -72,6 +73,9 @@ class Counting:
             add(statistics.UNPRICED_CALLS, 1, profile, model)
         else:
             add(statistics.COST, paid["amount"] / UNITS, paid["currency"], profile)
+
+    def _fallback(self, data: JsonObject) -> None:
+        self._metrics.add(statistics.FALLBACKS, 1, data["profile"], data["reason"], data["outcome"])
 
     def _done(self, data: JsonObject) -> None:
         done = cast(Done, data)

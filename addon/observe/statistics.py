@@ -102,6 +102,13 @@ MENDED = counter(
     "kind",
     "outcome",
 )
+FALLBACKS = counter(
+    "hunyuan_fallbacks_total",
+    "Requests that went to another model or endpoint, by its profile, by why their own failed and by what came of it.",
+    "profile",
+    "reason",
+    "outcome",
+)
 LEARNT = gauge("hunyuan_learnt_models", "Models of which refusals have taught something.", merged="max")
 
 # The queue of the account
@@ -118,6 +125,26 @@ LEASES_ANSWERED = gauge(
 )
 LEASES_FAILURES = counter("hunyuan_leases_failures_total", "Questions about slots that Redis did not answer.")
 LIMITS_BYPASSES = counter("hunyuan_limits_bypasses_total", "Client limits that were counted without Redis.")
+
+# Budgets
+
+BUDGET_USED = gauge(
+    "hunyuan_budget_used_ratio",
+    "The part of a budget that is spent, of the fullest one of its kind: from 0 to 1, or a little more.",
+    "scope",
+    "period",
+    "unit",
+    merged="max",
+)
+BUDGET_UNPRICED = counter(
+    "hunyuan_budget_unpriced_total",
+    "Calls that budgets in money did not count, since their price is not known in that currency.",
+)
+BUDGETS_FAILING = gauge(
+    "hunyuan_budgets_failing",
+    "1 while budgets are counted by this process alone, since what it shares with others does not answer.",
+    merged="max",
+)
 
 # The circuit breaker
 

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from .. import events
 from ..circuit import Verdict
 from ..counting import bodies
-from ..exchange import QUEUED, Exchange, JsonObject
+from ..exchange import QUEUED, Exchange, JsonObject, Wasted
+from ..fallbacks.reasons import Reason
 from ..texts.terminal import say
 from ..upstream import paid, retry
 from ..upstream.circuit_breaker import host, refusal
 from ..upstream.client import Answer, CallFailed, CallTimedOut, HttpClient
-from ..upstream.gate import CallPermit, CallRefused, Gate
+from ..upstream.gate import CallPermit, CallRefused, CircuitOpen, Gate
 from ..upstream.retry import Retryable
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
 from ..upstream.timing import Timing
@@ -107,6 +108,8 @@ class Tries:
         """Why there is another try: why the last one failed, or how the request was changed. For the counts."""
         self.refusal: tuple[int, bytes] = (0, b"")
         """Status and body of the error that the last try has brought; 0 where the endpoint gave none."""
+        self.reason: Reason = ""
+        """Why the last try has failed, for the call's fallbacks; `""`: it hasn't."""
         self.events: EventStream | None = None
         """The stream of the last try that brought one."""
         self._waited = 0.0
@@ -129,17 +132,20 @@ class Tries:
         *,
         again: bool,
         gives_up: bool = True,
+        begins_by: float | None = None,
         begun: Callable[[int], None] = _unheard,
     ) -> Outcome:
         """Make one try. An answer that is streamed goes to `client` as it comes, a whole one is returned.
 
         `again`: it goes ahead of new calls, and waits for its slot until the call's deadline. `gives_up`: the client
         gets the headers of a stream at the deadline, even if it hasn't begun, since nothing is tried again after it.
+        `begins_by`: when a stream must have begun, on the clock; else the try has failed, and is made no more.
         `begun` is called with the status before the client gets the first bytes of a stream. Raises `ClientLeft`.
         """
         self._job, self._headers, self._body = sending.job, sending.headers, sending.body
         self._client, self._gives_up, self._begun = client, gives_up, begun
-        self.refusal = 0, b""
+        self._begins_by = begins_by if sending.job.streamed else None
+        self.refusal, self.reason = (0, b""), ""
         return await self._try(again=again)
 
     def marked(self, given: Headers) -> Headers:
@@ -151,6 +157,7 @@ class Tries:
             permit = await self._entered(again=again)
         except CallRefused as refused:
             self._counts.refused += 1
+            self.reason = "down" if isinstance(refused, CircuitOpen) else "busy"
             return failures.raw(refusal(refused, self._job.profile, self._job.upstream), self._job.language)
         try:
             if not self._job.progress.wanted():
@@ -159,6 +166,7 @@ class Tries:
             if self.made:
                 self._counts.retries[self.why] += 1
             self.made += 1
+            self._job.progress.made[self._job.upstream] += 1
             self._tell_try()
             self._counts.tries += 1
             try:
@@ -197,23 +205,32 @@ class Tries:
     def _tell_wasted(self, exchange: Exchange) -> None:
         """Tell of the try before, if its answer could not be used and has to be paid all the same."""
         if exchange.wasted is not None:
-            used, is_estimated = exchange.wasted
-            exchange.wasted = None
-            status, ms = self._ended[0], self._tried_ms
-            paid.tell(exchange, "try", used, status=status, ms=ms, is_estimated=is_estimated)
+            wasted, exchange.wasted = exchange.wasted, None
+            paid.tell(
+                exchange,
+                "try",
+                wasted.used,
+                status=self._ended[0],
+                ms=self._tried_ms,
+                profile=wasted.profile,
+                model=wasted.model,
+                upstream=wasted.upstream,
+                is_estimated=wasted.is_estimated,
+            )
 
     def _waste(self, used: Mapping[str, int]) -> None:
         """Note what an answer used that could not be used; if that is empty, what it may have used."""
         exchange = self._job.exchange
         if exchange is None:
             return
-        if not used:
+        is_estimated = not used
+        if is_estimated:
             exchange.estimated = exchange.estimated or bodies.of_request(self._body)
             received = self._answer.received if self._answer is not None else 0
             said = bodies.of_answer(b"", "", received, streamed=self._job.streamed)
-            exchange.wasted = {usage.INPUT: exchange.estimated, usage.OUTPUT: said}, True
-        else:
-            exchange.wasted = dict(used), False
+            used = {usage.INPUT: exchange.estimated, usage.OUTPUT: said}
+        model = exchange.sent_model or exchange.model
+        exchange.wasted = Wasted(dict(used), is_estimated, exchange.profile, model, exchange.sent_to)
 
     def _waste_of_cut(self) -> None:
         """The same for an answer that broke off."""
@@ -251,9 +268,13 @@ class Tries:
             lines = signed(job.profile.signer, Unsigned("POST", job.url, self._traced(), self._body), time.time())
         except UnusableCredentials as error:
             self._ended = 0, "not_sent"
+            self.reason = "refused"
             return failures.own(proxy_errors.CREDENTIALS_UNUSABLE(why=error), job.language)
         try:
-            async with self._http_client.stream("POST", job.url, lines, self._body, silence=job.silence) as answer:
+            async with (
+                self._in_time() as self._limit,
+                self._http_client.stream("POST", job.url, lines, self._body, silence=job.silence) as answer,
+            ):
                 # At the headers, not at the end of a long stream: other calls may wait for this probe's verdict.
                 permit.tell(retry.verdict(answer.status))
                 self._answer, self._ended = answer, (answer.status, "cancelled")
@@ -261,6 +282,12 @@ class Tries:
                 if self._ended[1] == "cancelled":
                     self._ended = answer.status, ""
                 return outcome
+        except TimeoutError:
+            self._ended = self._ended[0], "timeout"
+            self._waste_of_cut()
+            permit.tell(Verdict.DOWN)
+            outcome = self._failed("no answer in time", failures.timed_out(job))
+            return outcome.outcome if isinstance(outcome, Retryable) else outcome
         except CallTimedOut as error:
             self._ended = self._ended[0], "timeout"
             self._waste_of_cut()
@@ -271,6 +298,12 @@ class Tries:
             self._waste_of_cut()
             permit.tell(retry.failure_verdict(error))
             return self._failed(str(error), failures.unreached(error, job))
+
+    def _in_time(self) -> asyncio.Timeout:
+        """The time in which a stream must begin."""
+        if self._begins_by is None:
+            return asyncio.timeout(None)
+        return asyncio.timeout(max(0.0, self._begins_by - self._timing.clock()))
 
     def _traced(self) -> Headers:
         """The headers of the try under way: they name its span."""
@@ -284,13 +317,16 @@ class Tries:
         if answer.status >= 400:
             return await self._refused(answer)
         if answer.status >= 300:
+            self.reason = "refused"
             body = await _read(answer, MAX_ANSWER)
             return RawResponse(answer.status, headers.for_client(answer.headers), body)
         if not self._job.judges:
             return await self._pass(answer)
         reading = Reading.of(self._job)
         try:
-            events = EventStream(headers.value(answer.headers, b"content-encoding"), reading)
+            fallbacks = self._job.fallbacks
+            waits = fallbacks is not None and fallbacks.is_left
+            events = EventStream(headers.value(answer.headers, b"content-encoding"), reading, waits=waits)
         except CodingError:
             events = None
         if headers.value(answer.headers, b"content-type").lower().startswith("text/event-stream"):
@@ -307,7 +343,7 @@ class Tries:
             if len(body) > MAX_ANSWER:
                 return self._unusable(flaws.TOO_LARGE, answer)
             return RawResponse(answer.status, headers.for_client(answer.headers), body)
-        self._begun(answer.status)
+        self._has_begun(answer.status)
         self._client.begin(answer.status, self.marked(headers.for_client(answer.headers)), b"")
         try:
             async with aclosing(answer.chunks()) as chunks:
@@ -347,15 +383,15 @@ class Tries:
         """Hold a stream until it has begun, then pass it on."""
         received = bytearray()
         self.events = events
-        held = _Held(self._client, answer.status, self.marked(headers.for_stream(answer.headers)), self._begun)
+        held = _Held(self._client, answer.status, self.marked(headers.for_stream(answer.headers)), self._has_begun)
         # At the deadline the headers are sent: nothing is tried again after it, and clients give up after 120 s.
-        giving_up = asyncio.get_running_loop().call_at(self._until, held.begin if self._gives_up else _nothing)
+        giving_up = asyncio.get_running_loop().call_at(self._until, self._give_up, held)
         try:
             async with aclosing(answer.chunks()) as chunks:
                 async for chunk in chunks:
                     if not events.begun:
                         received += chunk
-                    data = events.feed(chunk)
+                    data = self._fed(events, chunk)
                     if events.whole and not self._client.begun:
                         giving_up.cancel()  # a whole body is sent when it is complete
                         if len(received) > MAX_ANSWER:
@@ -382,6 +418,22 @@ class Tries:
             giving_up.cancel()
         return None
 
+    def _fed(self, events: EventStream, chunk: bytes) -> bytes:
+        """The complete events in the next bytes. An endpoint that is about to answer may take its time."""
+        data = events.feed(chunk)
+        if events.opened or events.whole:
+            self._limit.reschedule(None)
+        return data
+
+    def _give_up(self, held: _Held) -> None:
+        """Send what there is of a stream, unless its time to begin ends by now: then it has failed."""
+        if self._gives_up and self._limit.when() is None:
+            held.begin()
+
+    def _has_begun(self, status: int) -> None:
+        self._limit.reschedule(None)
+        self._begun(status)
+
     async def _broken(self, events: EventStream, *, timed_out: bool) -> None:
         self._ended = self._ended[0], "stream_broken"
         rest = events.broken(failures.stream_broken(self._job, timed_out=timed_out))
@@ -406,7 +458,7 @@ class Tries:
         return self._failed(flaw.what, failures.unusable(flaw, answer.headers, self._job), answer.headers)
 
     def _failed(self, what: str, failure: FailedTry, given: Headers = ()) -> RawResponse | Retryable[RawResponse]:
-        self.refusal = failure.refusal
+        self.refusal, self.reason = failure.refusal, failure.reason
         if not failure.may_pass:
             return failure.response
         self.why = what
@@ -449,10 +501,6 @@ class _Held:
         if not self._client.begun:
             self._begun(self._status)
             self._client.begin(self._status, self._headers, bytes(self._bytes))
-
-
-def _nothing() -> None:
-    """For a moment at which nothing is to be done."""
 
 
 def _used(body: bytes, encoding: str, limit: int) -> dict[str, int] | None:

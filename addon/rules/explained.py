@@ -61,6 +61,13 @@ BYTES = {
 }
 
 BEFORE_THE_RULES = {
+    "model-map": Explanation(
+        "A row of `hunyuan_model_map` says which model answers, with which temperature, limit, effort and system text, "
+        "by client, program, path, tag, kind of call and model: the first row that fits.",
+        "One program sends calls of many kinds, and steps of a pipeline need models of their own: [model-map.md]"
+        "(model-map.md).",
+        "steps/model_map.py",
+    ),
     "model": Explanation(
         "A model's name that fits a pattern of `hunyuan_models` becomes the model that it names; a mark of the window "
         "(`[1m]`) goes; an alias (`claude-hy3`) and another spelling (`Kimi-K2.6`, `moonshotai/kimi-k2.6` at Moonshot) "
@@ -298,7 +305,15 @@ def chat() -> dict[str, Explanation]:
 
 def embeddings_requests() -> dict[str, Explanation]:
     """The changes to an embeddings request."""
-    return {embeddings.RULE.name: _of(embeddings.RULE)}
+    return {
+        "embedding-model": Explanation(
+            "The request goes to `hunyuan_embeddings_upstream`, with the key for that endpoint and never with its own, "
+            "and for `hunyuan_embeddings_model` if that is set.",
+            "Some providers have no embeddings (microsoft/RD-Agent#745, #1371).",
+            "steps/embedding_model.py",
+        ),
+        embeddings.RULE.name: _of(embeddings.RULE),
+    }
 
 
 def explanations() -> Mapping[str, Explanation]:
