@@ -177,7 +177,7 @@ async def sealed(world: World) -> object:
     """Whether a text opens that was sealed with the key of the file."""
     sealing.use([*seal_keys.parse(SEAL_KEY)])
     token = sealing.seal("reasoning", "text")
-    world.proxy.addon.runtime.seal_keys.apply()
+    world.proxy.addon.runtime.secrets.seals.apply()
     return sealing.opened("reasoning", token)
 
 

@@ -16,6 +16,7 @@ loading (docs/facts/mitmproxy.md#option-types). `parse` checks what the strings 
 from __future__ import annotations
 
 import dataclasses
+import keyword
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -61,8 +62,9 @@ class Option:
 
     @property
     def field(self) -> str:
-        """The field of the settings class."""
-        return self.name.removeprefix(PREFIX)
+        """The field of the settings class; a keyword of Python's has an underscore behind it there."""
+        name = self.name.removeprefix(PREFIX)
+        return f"{name}_" if keyword.iskeyword(name) else name
 
     def parse(self, value: object) -> object:
         """The parsed `value`, which is text or a switch. Raises `OptionError`."""
@@ -109,7 +111,9 @@ def options_of(settings: type[Any]) -> tuple[Option, ...]:
     """The options that the settings class `settings` and its bases declare, in the order of the bases."""
     fields = {field.name: field for field in dataclasses.fields(settings)}
     names = (name for owner in settings.__mro__ for name in get_annotations(owner) if name in fields)
-    return tuple(Option(PREFIX + name, *fields[name].metadata[_METADATA]) for name in dict.fromkeys(names))
+    return tuple(
+        Option(PREFIX + name.removesuffix("_"), *fields[name].metadata[_METADATA]) for name in dict.fromkeys(names)
+    )
 
 
 def parse[S](settings: type[S], values: Mapping[str, object]) -> S:

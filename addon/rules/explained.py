@@ -284,7 +284,8 @@ ANSWERS = {
     "answer-usage": Explanation(
         "Usage that stands in a choice is given in its usual place, in a stream only to a client that asked for it "
         "(`stream_options.include_usage`); cached tokens that stand under a vendor's own name are given in "
-        "`prompt_tokens_details.cached_tokens`, too.",
+        "`prompt_tokens_details.cached_tokens`, too. Where the client doesn't ask, a request that is changed anyway "
+        "asks in its place, under `hunyuan_usage=ask` every one, and what comes of that is taken out again.",
         "Moonshot's streams have it in `choices[0].usage`, its answers have `cached_tokens` beside the other counts, "
         "DeepSeek's `prompt_cache_hit_tokens` (docs/facts/anthropic.md#answers). Clients look for OpenAI's places.",
     ),

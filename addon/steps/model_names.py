@@ -33,6 +33,7 @@ class ModelNames(Step):
     """
 
     name = "model"
+    names_model = True
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Map the model. Where a row of `hunyuan_model_map` has named one, no pattern of `hunyuan_models` counts."""

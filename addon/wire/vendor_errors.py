@@ -202,6 +202,13 @@ def counted_as(status: int, error: JsonObject, profile: Profile | None) -> str:
     return "server_error" if status >= 500 else "invalid_request_error" if status >= 400 else ""
 
 
+def kind_of(status: int, body: bytes, profile: Profile) -> str:
+    """The kind of the rule that knows the endpoint's error in the JSON `body`; `""` where none does."""
+    error = _vendor_error(body) or {}
+    rules = (*profile.errors, *_data().rules)
+    return next((rule.kind for rule in rules if _matches(rule, status, error)), "")
+
+
 _UNKNOWN = 502
 """The status of an error whose meaning isn't known."""
 _STATUSES = {

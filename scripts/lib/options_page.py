@@ -42,6 +42,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "accounts": "concurrency concurrency_scope queue_max queue_timeout",
         "agents": "max_iterations same_call same_request",
         "json": "json",
+        "usage": "usage usage_days",
         "failures": "retry retry_tries retry_deadline upstream_timeout heartbeat mend breaker_failures breaker_seconds",
         "keys": "api_key_file client_tokens_file requests_per_minute tokens_per_minute allowed_origins seal_key_file",
         "alerts": "alerts alert_webhook_file",
