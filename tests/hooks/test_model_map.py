@@ -46,8 +46,11 @@ async def send(
     return answer, endpoint.arrived[-1].body
 
 
-async def model(proxy: Proxy, endpoint: Endpoint, *args: Any, **headers: str) -> str:
-    return str(json.loads((await send(proxy, endpoint, *args, **headers))[1])["model"])
+async def model(
+    proxy: Proxy, endpoint: Endpoint, body: JsonObject = CHAT, path: str = "/chat/completions", **headers: str
+) -> str:
+    _, arrived = await send(proxy, endpoint, body, path, **headers)
+    return str(json.loads(arrived)["model"])
 
 
 async def test_by_client_program_path_and_kind(trust: Trust, endpoint: Endpoint, tmp_path: Path) -> None:
@@ -96,7 +99,7 @@ async def test_what_is_changed_is_named_with_its_row(trust: Trust, endpoint: End
             flows.append(flow)
 
     endpoint.answer = chat_answer("ok")
-    given = {"hunyuan_profile": "tokenhub", "hunyuan_model_map": json.dumps([row])}
+    given: dict[str, Any] = {"hunyuan_profile": "tokenhub", "hunyuan_model_map": json.dumps([row])}
     async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", Seen(), **given) as proxy:
         answer, _ = await send(proxy, endpoint, x_hunyuan_tag="Coding")
         kept = exchanges.of(flows[-1])
