@@ -71,10 +71,10 @@ async def test_by_client_program_path_and_kind(trust: Trust, endpoint: Endpoint,
     files = {"hunyuan_client_tokens_file": str(tokens), "hunyuan_api_key_file": str(key)}
     async with mapped(trust, endpoint, *rows, **files) as proxy:
         assert await model(proxy, endpoint) == "hy3"
-        claude = {"user_agent": "claude-cli/2.1.332 (external, cli)"}
+        claude = "claude-cli/2.1.332 (external, cli)"
         with_tools = CHAT | {"tools": [{"type": "function", "function": {"name": "f"}}]}
-        assert await model(proxy, endpoint, **claude) == "helpers-model"
-        assert await model(proxy, endpoint, with_tools, **claude) == "hy3"
+        assert await model(proxy, endpoint, user_agent=claude) == "helpers-model"
+        assert await model(proxy, endpoint, with_tools, user_agent=claude) == "hy3"
         assert await model(proxy, endpoint, with_tools, x_claude_code_agent_id="a") == "subagents-model"
         assert await model(proxy, endpoint, user_agent="codex_exec/0.171.0 (Debian)") == "codex-model"
         assert await model(proxy, endpoint, CHAT | {"model": "gpt-5"}) == "vendors-model"
