@@ -198,7 +198,8 @@ def test_an_error_of_ours_is_not_told_twice() -> None:
 
 async def test_nothing_else_is_asked(trust: Trust, endpoint: Endpoint) -> None:
     """A thinking model's request goes by the relay to be mended: a refusal of content is nothing to mend."""
-    error = {"message": "Content Exists Risk: reasoning_effort is not supported", "type": "invalid_request_error"}
+    said = "Content Exists Risk; invalid temperature: only 1 is allowed for this model"
+    error = {"message": said, "type": "invalid_request_error"}
 
     def answer(request: Arrived) -> Answer:
         return json_answer({"error": error}, 400)
@@ -206,9 +207,9 @@ async def test_nothing_else_is_asked(trust: Trust, endpoint: Endpoint) -> None:
     async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_profile="tokenhub") as running:
         way = Way(running, endpoint, "chat", "")
         endpoint.answer = answer
-        said = {"model": "hy3", "messages": [{"role": "user", "content": "hi"}], "reasoning_effort": "high"}
+        body = {"model": "hy3", "messages": [{"role": "user", "content": "hi"}], "temperature": 0.5}
         async with running.client() as client:
-            got = await client.post("/chat/completions", json=said, headers={"authorization": "Bearer sk-own"})
+            got = await client.post("/chat/completions", json=body, headers={"authorization": "Bearer sk-own"})
         way.is_refusal(got, error)
 
 
