@@ -387,7 +387,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_upstream": ("http://localhost:{plain}/elsewhere", after(CHAT), {}),
     "hunyuan_translate": ("never", after(MESSAGES, path="/messages"), {}),
     "hunyuan_model_map": (
-        '[{"when": {"tag": "cod*"}, "model": "hunyuan-pro"}]',
+        '[{{"when": {{"tag": "cod*"}}, "model": "hunyuan-pro"}}]',
         after(CHAT, x_hunyuan_tag="Coding"),
         {},
     ),
