@@ -205,6 +205,13 @@ async def breaking(world: World) -> object:
     return None
 
 
+async def falling(world: World) -> object:
+    """The models that are asked where the first fails."""
+    world.endpoint.answer = json_answer({"error": {"message": "down"}}, status=503)
+    await post(world, CHAT)
+    return [request.json["model"] for request in (*world.endpoint.arrived, *world.other.arrived)]
+
+
 async def refused(world: World) -> object:
     """The most tokens that each try asks for, where the endpoint takes a hundred."""
 
@@ -380,7 +387,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_upstream": ("http://localhost:{plain}/elsewhere", after(CHAT), {}),
     "hunyuan_translate": ("never", after(MESSAGES, path="/messages"), {}),
     "hunyuan_model_map": (
-        '[{"when": {"tag": "cod*"}, "model": "hunyuan-pro"}]',
+        '[{{"when": {{"tag": "cod*"}}, "model": "hunyuan-pro"}}]',
         after(CHAT, x_hunyuan_tag="Coding"),
         {},
     ),
@@ -445,6 +452,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_retry_tries": ("7", after(CHAT), RETRIED),
     "hunyuan_retry_deadline": ("7", after(CHAT), RETRIED),
     "hunyuan_upstream_timeout": ("7", after(CHAT), RETRIED),
+    "hunyuan_fallbacks": ("*>http://127.0.0.1:{plain}/v1:qwen3", falling, {}),
     "hunyuan_mend": ("off", refused, {"hunyuan_profile": "tokenhub"}),
     "hunyuan_breaker_failures": ("1", breaking, {}),
     "hunyuan_breaker_seconds": ("0.5", breaking, {"hunyuan_breaker_failures": "1"}),

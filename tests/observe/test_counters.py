@@ -144,8 +144,15 @@ def test_images_and_mended_tries() -> None:
     assert counts(mended, statistics.MENDED) == {("field", "helped"): 1}
 
 
+def test_fallbacks() -> None:
+    data = {"profile": "moonshot", "reason": "quota", "outcome": "answered", "model": "kimi-k2.6", "upstream": "x"}
+    assert counts(heard(events.FALLBACK, data), statistics.FALLBACKS) == {("moonshot", "quota", "answered"): 1}
+
+
 def test_the_sink_hears_what_it_counts() -> None:
-    assert set(Counting(Metrics()).kinds) == {events.DESCRIBED, events.MENDED, events.DONE, events.PAID}
+    assert set(Counting(Metrics()).kinds) == {
+        *(events.DESCRIBED, events.MENDED, events.FALLBACK, events.DONE, events.PAID),
+    }
 
 
 # Calls that may have to be paid
@@ -205,6 +212,7 @@ def test_a_failed_call_has_neither_tokens_nor_an_unknown_price() -> None:
         ("HTTP 529", "http_5xx"),
         ("no answer in time", "timeout"),
         ("mended", "mended"),
+        ("fallback", "fallback"),
         ("connection refused", "connection"),
         (flaws.NO_JSON.what, "unusable_answer"),
         (flaws.EMPTY_STREAM.what, "unusable_answer"),
