@@ -57,6 +57,18 @@ def route_of(addon: InForce) -> Route:
     return route
 
 
+def has_key(addon: InForce) -> bool:
+    """Whether there is a key to lend for the endpoint that calls of the reverse port go to."""
+    return bool(_key_for(addon, route_of(addon))[0])
+
+
+def _key_for(addon: InForce, route: Route) -> tuple[str | None, bool]:
+    """The key to lend for the endpoint of `route`, and whether `hunyuan_keys_file` names it."""
+    address, secrets = route.address, addon.runtime.secrets
+    named = secrets.providers.key_for(address.host, address.port, address.path)
+    return (secrets.key.value, False) if named is None else (named.key, True)
+
+
 async def checked(addon: InForce) -> KeyCheck:
     """Ask the endpoint for its models with the key that `addon` lends; under the rules for lending, and with the proxy
     and the certificates of the addon's own calls.
@@ -65,7 +77,8 @@ async def checked(addon: InForce) -> KeyCheck:
     """
     route = route_of(addon)
     host, profile = route.address.host, profiles.load(route.profile)
-    if not addon.runtime.secrets.key.value:
+    key, is_named = _key_for(addon, route)
+    if not key:
         if page := profile.key_pages.get(host):
             said = say("Key: HUNYUAN_API_KEY isn't set, so clients send their own. Keys are made at {page}", page=page)
         else:
@@ -87,9 +100,9 @@ async def checked(addon: InForce) -> KeyCheck:
         on_this_machine=is_loopback(host) and by_proxy is None,
         encrypted=route.address.scheme == "https",
         verified=not insecure,
-        of_the_keys_vendor=route.lends,
+        of_the_keys_vendor=route.lends or is_named,
     )
-    key = addon.runtime.secrets.key.value if addon.lends_key else None
+    key = key if addon.lends_key else None
     # The proxy itself asks, so it is known whatever `hunyuan_trust_loopback` says of clients.
     lent = keys.lend(key, {}, Caller(True), to, addressed=lambda: True, origins=frozenset())
     if isinstance(lent, Withheld):
