@@ -12,6 +12,8 @@ import pytest
 
 from hunyuan_fix import events
 from hunyuan_fix.events import Event, Paid
+from hunyuan_fix.exchange import Exchange, Response
+from hunyuan_fix.upstream.told_call import Told, ToldCall
 from tests.proxying import (
     LOCAL,
     Answer,
@@ -201,3 +203,15 @@ async def test_a_client_that_leaves_pays_what_had_come_by_estimate(trust: Trust,
     assert paid["is_cancelled"]
     assert paid["is_estimated"]
     assert 100 < paid["usage"]["output"] < 250
+
+
+def test_a_call_to_another_endpoint_has_the_prices_of_that_one() -> None:
+    exchange, sink = Exchange(profile="tokenhub"), PaidCalls()
+    exchange.listener = lambda _, kind, data: sink.hear(Event(kind, "", 0.0, data))
+    call = ToldCall(exchange, Told("vision", "kimi-k2.6", profile="moonshot"))
+    call.begin("https://api.moonshot.cn/v1/chat/completions", b"{}", waited=0.0)
+    call.answered(Response(200, {}, json.dumps(ANSWER).encode()))
+    call.end()
+    (paid,) = sink.calls
+    assert (paid["profile"], paid["upstream"]) == ("moonshot", "api.moonshot.cn")
+    assert paid["amount"] is None, "it is paid in yuan, and TokenHub's dollars are none of its business"
