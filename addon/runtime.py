@@ -227,7 +227,11 @@ class Runtime:
     def _checks(self) -> list[Check]:
         """What the proxy's health consists of, in the order of docs/operations.md. Each name is a label of a metric."""
         chains = [self.chain, self.kept.chain]
-        traffic = Traffic(open_circuits=self.breaker.open, lent_key=lambda: self.secrets.key)
+        traffic = Traffic(
+            open_circuits=self.breaker.open,
+            lent_key=lambda: self.secrets.key,
+            other_keys=lambda: self.secrets.providers.secrets,
+        )
         self.sinks.add(traffic)
         return [
             Check("endpoint", traffic.endpoint),
