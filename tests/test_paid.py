@@ -12,8 +12,9 @@ import pytest
 
 from hunyuan_fix import events
 from hunyuan_fix.events import Event, Paid
-from hunyuan_fix.exchange import Exchange
+from hunyuan_fix.exchange import Exchange, Response
 from hunyuan_fix.upstream import paid
+from hunyuan_fix.upstream.told_call import Told, ToldCall
 from tests.proxying import (
     LOCAL,
     Answer,
@@ -233,3 +234,15 @@ async def test_calls_that_the_exchange_counts_as_its_own_are_taken_off():
     exchange.usage = {"input": 100, "cached": 3, "output": 9}
     assert paid.own_usage(exchange) == {"input": 70, "cached": 3, "output": 4}
     assert told == [(events.PAID, {"input": 30, "output": 5}), (events.PAID, {"input": 7, "output": 1})]
+
+
+def test_a_call_to_another_endpoint_has_the_prices_of_that_one() -> None:
+    exchange, sink = Exchange(profile="tokenhub"), PaidCalls()
+    exchange.listener = lambda _, kind, data: sink.hear(Event(kind, "", 0.0, data))
+    call = ToldCall(exchange, Told("vision", "kimi-k2.6", profile="moonshot"))
+    call.begin("https://api.moonshot.cn/v1/chat/completions", b"{}", waited=0.0)
+    call.answered(Response(200, {}, json.dumps(ANSWER).encode()))
+    call.end()
+    (paid,) = sink.calls
+    assert (paid["profile"], paid["upstream"]) == ("moonshot", "api.moonshot.cn")
+    assert paid["amount"] is None, "it is paid in yuan, and TokenHub's dollars are none of its business"
