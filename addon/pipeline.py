@@ -19,7 +19,10 @@ from .exchange import Change, Exchange, JsonObject, Response
 from .options import Settings
 from .plugins import places
 from .steps import plugin_step
+from .steps.auto_continue import AutoContinue, ContinueAsked
+from .steps.auto_continue import needs_chat as rounds_need_chat
 from .steps.base import Outcome, Step, StepRuntime
+from .steps.budget import KeepToBudget
 from .steps.count_tokens import CountTokens
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
@@ -28,6 +31,8 @@ from .steps.json_answers import JsonAnswers, JsonAsked
 from .steps.json_answers import needs_chat as json_needs_chat
 from .steps.keep_answers import KeepAnswers
 from .steps.kept_answers import AnswerKept
+from .steps.model_map import ModelMap
+from .steps.model_map import choose as choose_row
 from .steps.model_names import ModelNames, answering
 from .steps.native_fields import NativeFields, ShowMessages, native_of
 from .steps.overlong import Overlong
@@ -45,30 +50,37 @@ STEPS: tuple[type[Step], ...] = (
     PromptCame,
     Runaway,
     KeepAnswers,
+    ModelMap,
     ModelNames,
     Successor,
     ToolModel,
+    KeepToBudget,
     ReasoningMemory,
     ReadDocuments,
     DescribeImages,
     JsonAsked,
+    ContinueAsked,
     Rules,
     Overlong,
     PromptCache,
     JsonAnswers,
     WebSearch,
+    AutoContinue,
 )
 """For every chat request, whatever dialect it came in."""
 
 EMBEDDING_STEPS: tuple[type[Step], ...] = (
+    ModelMap,
     EmbeddingModel,
     EmbeddingSuccessor,
     EmbeddingRules,
+    KeepToBudget,
     SendBatches,
 )
 
 COUNT_STEPS: tuple[type[Step], ...] = (
     KeepAnswers,
+    ModelMap,
     ModelNames,
     Successor,
     ReadDocuments,
@@ -82,10 +94,12 @@ KEPT_STEPS: tuple[type[Step], ...] = (AnswerKept,)
 NATIVE_STEPS: tuple[type[Step], ...] = (
     PromptCame,
     Runaway,
+    ModelMap,
     ShowMessages,
     ModelNames,
     Successor,
     ToolModel,
+    KeepToBudget,
     ReadDocuments,
     DescribeImages,
     ReasoningMemory,
@@ -135,9 +149,12 @@ class Pipeline:
     def choose_way(self, exchange: Exchange, body: JsonObject, model: str = "") -> bool:
         """Whether a request in a format that the endpoint speaks itself is translated all the same.
 
-        Its model doesn't speak the format, or it asks for what only a chat request can get: that is noted. `model`: the
-        one that answers; `""`: the one that the body names, by whatever name.
+        Its model doesn't speak the format, or it asks for what only a chat request can get: that is noted. The row of
+        `hunyuan_model_map` is chosen before that, for a request in any format. `model`: the one that answers; `""`: the
+        one that the body names, by whatever name.
         """
+        if self._settings.model_map:
+            choose_row(exchange, self._settings, body)
         native = dialects.NATIVE.get(exchange.dialect)
         if native is None:
             return False
@@ -147,6 +164,8 @@ class Pipeline:
             reason = native.needs_chat(body, accepted, self._offers)
             if reason is None and json_needs_chat(exchange, self._settings, body):
                 reason = Change(native.name, "", "JSON is looked for in the answer of a chat request: translated")
+            if reason is None and rounds_need_chat(exchange, self._settings, body):
+                reason = Change(native.name, "", "the answer to a chat request can be continued: translated")
         else:
             reason = Change(native.name, "/model", "the model doesn't speak this format at its endpoint: translated")
         if reason is None:

@@ -133,6 +133,14 @@ LONG = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "word 
 TURNS = {"model": "hunyuan-lite", "messages": [{"role": role, "content": "x"} for role in ("user", "assistant") * 4]}
 
 
+NOTHING_LEFT = {"hunyuan_budgets": "all day 0 tokens", "hunyuan_budgets_file": "{folder}/budgets"}
+
+
+async def counted_in(world: World) -> object:
+    """Where budgets would be counted; nothing is sent, so that no file is made."""
+    return world.proxy.addon.runtime.spending.place
+
+
 async def of_flow(world: World) -> object:
     await post(world, CHAT | {"stream": True})
     flow = world.flows[0]
@@ -181,7 +189,7 @@ async def sealed(world: World) -> object:
     """Whether a text opens that was sealed with the key of the file."""
     sealing.use([*seal_keys.parse(SEAL_KEY)])
     token = sealing.seal("reasoning", "text")
-    world.proxy.addon.runtime.seal_keys.apply()
+    world.proxy.addon.runtime.secrets.seals.apply()
     return sealing.opened("reasoning", token)
 
 
@@ -319,6 +327,24 @@ async def beats(world: World) -> object:
     return b": keep-alive" in (await post(world, CHAT | {"stream": True})).content
 
 
+def cut(reason: str = "length", tokens: int = 10) -> Look:
+    """How many calls are made for an answer that is cut."""
+
+    async def look(world: World) -> object:
+        usage = {"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": 10 + tokens}
+
+        def answer(_: Arrived) -> Answer:
+            said = {"role": "assistant", "content": f"```\npart {len(world.endpoint.arrived)} "}
+            return json_answer({"choices": [{"index": 0, "message": said, "finish_reason": reason}], "usage": usage})
+
+        world.endpoint.answer = answer
+        await post(world, CHAT)
+        return len(world.endpoint.arrived)
+
+    return look
+
+
+CONTINUED = {"hunyuan_continue": "on"}
 JSON_ASKED = CHAT | {"response_format": {"type": "json_object"}}
 AGENT = body_of("chat", [[Did("read", {}, "nothing")]] * 3, model="hunyuan-lite")
 ADMIN = {"hunyuan_admin": "127.0.0.1:0"}
@@ -347,6 +373,11 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_profile": ("tokenhub", after(CHAT | {"top_k": 3}), {}),
     "hunyuan_upstream": ("http://localhost:{plain}/elsewhere", after(CHAT), {}),
     "hunyuan_translate": ("never", after(MESSAGES, path="/messages"), {}),
+    "hunyuan_model_map": (
+        '[{"when": {"tag": "cod*"}, "model": "hunyuan-pro"}]',
+        after(CHAT, x_hunyuan_tag="Coding"),
+        {},
+    ),
     "hunyuan_embeddings_upstream": ("http://127.0.0.1:{plain}/v1", EMBEDDING, {}),
     "hunyuan_embeddings_model": ("bge-m3", EMBEDDING, {"hunyuan_embeddings_upstream": "http://127.0.0.1:{plain}/v1"}),
     "hunyuan_models": ("*-lite=hunyuan-pro", after(CHAT), {}),
@@ -371,7 +402,16 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_successors": ("hunyuan-lite=hunyuan-pro", after(CHAT), {}),
     "hunyuan_overlong": ("error", after(LONG), {}),
     "hunyuan_max_iterations": ("2", after(AGENT), {}),
+    "hunyuan_budgets": ("all day 0 tokens", after(CHAT), {"hunyuan_budgets_file": "{folder}/budgets"}),
+    "hunyuan_budget_zone": ("Pacific/Kiritimati", after(CHAT), NOTHING_LEFT),
+    "hunyuan_budgets_file": ("{folder}/elsewhere", counted_in, {"hunyuan_budgets": "all day 0 tokens"}),
     "hunyuan_json": ("repair", after(JSON_ASKED), {"hunyuan_profile": "deepseek"}),
+    "hunyuan_continue": ("on", cut(), {}),
+    "hunyuan_continue_rounds": ("2", cut(), CONTINUED),
+    "hunyuan_continue_tokens": ("5", cut(), CONTINUED),
+    "hunyuan_continue_seconds": ("0.000001", cut(), CONTINUED),
+    "hunyuan_continue_cost": ("0.01 EUR", cut(), CONTINUED),
+    "hunyuan_continue_fences": (True, cut("stop"), CONTINUED),
     "hunyuan_same_call": ("2", after(AGENT), {}),
     "hunyuan_same_request": ("2", after(CHAT, times=2), {}),
     "hunyuan_window": ("7", after(CHAT), {"hunyuan_overlong": "error"}),

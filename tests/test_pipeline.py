@@ -8,6 +8,7 @@ import pytest
 
 from hunyuan_fix import options, pipeline, rules, texts
 from hunyuan_fix.access.call_keys import CallKeys
+from hunyuan_fix.budgets.spending import Spending
 from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.counting import body as counting
 from hunyuan_fix.exchange import Exchange, JsonObject, Response
@@ -63,6 +64,7 @@ class RuntimeWithoutGate:
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.spending = Spending()
         self.plugin_failures = Failures()
 
 

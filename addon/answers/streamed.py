@@ -297,6 +297,11 @@ class RepairedStream(ClientStream):
         return self._ended or bool(self._stream.finish_reason or self._stream.first_error)
 
     @property
+    def seen_usage(self) -> JsonObject | None:
+        """What the answer says that it used, by now."""
+        return self._stream.usage
+
+    @property
     def is_waiting(self) -> bool:
         """Whether the model is asked once more."""
         return self._ended and self._to_client is not None and self._to_client.is_waiting

@@ -27,7 +27,7 @@ from ..route import RouteSettings
 from ..runtime import Runtime
 from ..texts.terminal import say
 from ..wire import answer_facts, json_body, proxy_errors, safe_text
-from . import request_body, trace_headers
+from . import asked_usage, request_body, trace_headers
 from .dispatch import Dispatcher
 from .draining import Draining
 from .fallback import Fallback
@@ -77,7 +77,7 @@ class Bodies:
         further = self._further(flow, exchange)
         try:
             response = await self._repaired(flow.request, exchange, further)
-            if response is not None and exchange.mode == "observe":
+            if response is not None and exchange.mode == "observe" and not exchange.is_over_budget:
                 exchange.warn(f"would be answered with {response.status} by the proxy")
                 response = None
             # What is asked for by id passes under `observe`, without a slot: it calls no model.
@@ -87,6 +87,7 @@ class Bodies:
                 traced = trace_headers.put_on(flow.request, exchange)
                 response = sign(flow.request, exchange)
                 if response is None:
+                    exchange.sent_to = flow.request.host
                     exchange.tell(
                         events.SENT,
                         upstream=flow.request.host,
@@ -195,6 +196,7 @@ class Bodies:
             return None
 
         # 2. Into the house language.
+        first = exchange.change_count
         exchange.note(came.changes)
         exchange.model = printable(str(came.value.get("model") or "")[:200])
         exchange.language = texts.language_of(self._settings.language)
@@ -216,6 +218,7 @@ class Bodies:
         if response is not None or exchange.mode == "observe":
             return response
         changed = exchange.change_count > before or translated
+        changed |= asked_usage.ask(exchange, self._settings, is_rewritten=exchange.change_count > first)
 
         # 4. Written: only if something changed.
         sent = came.data

@@ -66,7 +66,7 @@ class Dispatcher:
         ahead = exchange.vision_calls > 0
         until = arrived + PATIENCE
         is_tried_again = settings.retry == "all"
-        is_judged = is_tried_again or fallbacks is not None
+        is_judged = is_tried_again or fallbacks is not None or exchange.rounds is not None
         if is_judged or mend is not None:
             await self._relay.start()
             # While it waits for its answer the flow shows, and is saved with, its real address and no secret.
@@ -92,6 +92,7 @@ class Dispatcher:
                 judges=is_judged,
                 mend=mend,
                 fallbacks=fallbacks,
+                rounds=exchange.rounds,
             )
             secret = self._relay.take(job)
             self._jobs[flow.id] = secret, progress

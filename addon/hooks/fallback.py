@@ -38,7 +38,7 @@ from ..vendors import is_a_vendors
 from ..vision import record
 from ..wire import json_body, paths, rule_names, safe_text
 from ..wire.host_names import canonical
-from . import snapshot
+from . import asked_usage, snapshot
 from .mended_try import MendedTry
 from .mitmproxy_internals import flows
 from .request_body import Body
@@ -51,7 +51,7 @@ _CHANGED = (
     *snapshot.OF_A_REPAIR,
     *("profile", "base_url", "sent_model", "successors", "elsewhere", "headers", "lent", "taught", "fallback"),
     *("size", "cost", "may_hold_images", "vision_calls", "cached", "fails_closed", "original"),
-    *("prompt", "json", "json_said"),
+    *("prompt", "json", "json_said", "rounds", "sent_to"),
 )
 """The fields of an exchange that tell where it goes, and what was done for that."""
 _NONE = "none"
@@ -109,6 +109,8 @@ class Fallback:
         """What is asked now."""
         self._reason: Reason = ""
         """Why it is asked."""
+        self._rounds = 0
+        """The most rounds that its answer may take; 0: not known."""
         self._failed: list[str] = []
         """The entries that were of no use, each with why."""
 
@@ -265,7 +267,7 @@ class Fallback:
         at = self._address
         if (at.scheme, canonical(at.host), at.port) == (to.scheme, canonical(to.host), to.port):
             return None
-        named = self._runtime.provider_keys.key_for(base.host, base.port, base.path)
+        named = self._runtime.secrets.providers.key_for(base.host, base.port, base.path)
         if exchange.borrows and named is None and not is_a_vendors(canonical(base.host)):
             return ""  # a server of the user's own that has none
         if not (exchange.borrows and call_keys.has_key(base)) and keeps_key(at, to) and keys.has_key(self._headers):
@@ -303,7 +305,7 @@ class Fallback:
         exchange.headers, exchange.lent = there.headers, there.lent
         exchange.notes, exchange.warning = copy.deepcopy(self._notes), exchange.lasting or self._warning
         exchange.plan, exchange.demands = AnswerPlan(), None
-        exchange.prompt = exchange.to_keep = exchange.to_hear = exchange.json = None
+        exchange.prompt = exchange.to_keep = exchange.to_hear = exchange.json = exchange.rounds = None
         exchange.json_said, exchange.sent_model, exchange.may_hold_images = "", "", True
         exchange.vision_calls = exchange.cached = 0
 
@@ -331,6 +333,8 @@ class Fallback:
         if described and not exchange.vision_calls:
             exchange.notes[record.NAME], exchange.cached = described, self._before["cached"]
         exchange.vision_calls += self._before["vision_calls"]
+        self._keep_rounds()
+        asked_usage.ask(exchange, settings, is_rewritten=True)
         data = await workers.run(lambda _: json_body.serialise(sent_body(exchange, settings)), exchange.cost // 4)
         model = str(exchange.chat.get("model"))
         if model != exchange.model:
@@ -342,6 +346,15 @@ class Fallback:
             exchange.original = came.plain
         exchange.rewritten = True
         return data, request
+
+    def _keep_rounds(self) -> None:
+        """Let the rounds that the relay is to make be noted where it notes them; none where they aren't wanted here."""
+        exchange, wanted = self._exchange, self._before["rounds"]
+        if wanted is not None:
+            self._rounds = self._rounds or wanted.rounds
+            wanted.rounds = self._rounds if exchange.rounds is not None else 1
+            wanted.own_limit = wanted.own_limit if exchange.rounds is None else exchange.rounds.own_limit
+        exchange.rounds = wanted
 
 
 def _send_to(request: http.Request, to: Address) -> None:

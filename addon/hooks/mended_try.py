@@ -27,7 +27,7 @@ from ..relay import Mended
 from ..runtime import Runtime
 from ..texts.terminal import say
 from ..upstream.circuit_breaker import host
-from ..wire import content_coding, json_body, rule_names, safe_text
+from ..wire import content_coding, json_body, rule_names, safe_text, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge
 from ..workers import Checkpoint
 from . import snapshot
@@ -116,7 +116,7 @@ class MendedTry:
     async def sent(self, came: bytes, body: JsonObject) -> None:
         """Note what is sent: `body`, in the house language or the client's own. `came`: the body that came, as JSON."""
         self._model = str(body.get("model") or "")
-        self._is_plain = _is_plain(body)
+        self._is_plain = _is_plain(body) and not self._exchange.plan.usage_hidden
         if not self.is_wanted():
             return
         if self._exchange.dialect in NATIVE and self._settings.translate == "auto":
@@ -163,7 +163,7 @@ class MendedTry:
 
     async def _by_what_it_says(self, status: int, error: bytes, place: Place) -> Mended | None:
         """The request, changed for what is read in the error. Where that changes nothing, the next reading counts."""
-        if status not in reading.STATUSES:
+        if status not in reading.STATUSES or vendor_errors.is_refusal_of_content(error):
             return None
         exchange, raw = self._exchange, self._flow.request.raw_content or b""
         sent = self._chat or raw

@@ -17,13 +17,16 @@ from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
 from ..answers.json_repair import settings as json_settings
+from ..answers.rounds import settings as continue_settings
+from ..budgets.spending import Verdict
 from ..config.hook_options import MODES
 from ..config.values import BaseUrl
-from ..exchange import Change, Exchange, Response
+from ..exchange import Change, Exchange, Response, printable
 from ..observe import front_page
 from ..observe.health import reverse_port
 from ..options import Settings
 from ..route import Address, Route, Routes
+from ..steps import budget
 from ..texts.terminal import say
 from ..upstream.client import ASKED, LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
 from ..upstream.signing import BEARER
@@ -42,9 +45,16 @@ MODE_HEADER = "x-hunyuan-mode"
 """Request header: the mode for this request alone. It goes no further."""
 RUNAWAY_HEADER = "x-hunyuan-runaway"
 """Request header: `off` lets an agent go on as long as it likes. It goes no further."""
+TAG_HEADER = "x-hunyuan-tag"
+"""Request header: what the request is for, in a word of the client's own (`hunyuan_model_map`). It goes no further."""
 FALLBACK_HEADER = "x-hunyuan-fallback"
 """Request header: `off` where its own model is to answer, or none. It goes no further."""
-_ASKED = (MODE_HEADER, RUNAWAY_HEADER, FALLBACK_HEADER, json_settings.HEADER)
+_ASKED = (
+    *(MODE_HEADER, RUNAWAY_HEADER, TAG_HEADER, FALLBACK_HEADER),
+    *(json_settings.HEADER, continue_settings.HEADER),
+)
+_LONGEST_TAG = 200
+"""Characters of a tag that count."""
 _ASKING = frozenset(name.encode() for name in _ASKED)
 
 
@@ -133,7 +143,11 @@ class RequestHeaders:
             exchange.stays = asked.get(FALLBACK_HEADER) == "off"
             exchange.elsewhere = route.elsewhere
             exchange.borrows = self._calls_elsewhere and self._withheld(flow, caller) is None
+            exchange.tag = printable(asked.get(TAG_HEADER, "")[:_LONGEST_TAG])
             exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))
+            exchange.continue_wish = continue_settings.wish(asked.get(continue_settings.HEADER, ""))
+            if answer is None and self._settings.budgets and not exchange.dialect and flow.request.method == "POST":
+                answer = await self._over_budget(exchange)
             if answer is not None:
                 respond(flow, exchange, answer)
             else:
@@ -145,10 +159,19 @@ class RequestHeaders:
         if _reverse(flow) and flow.response is None:
             way_out.lead(flow, self._settings.outgoing_proxy)
 
+    async def _over_budget(self, exchange: Exchange) -> Response | None:
+        """The refusal of a call whose body passes untouched, where a budget of its client's is spent."""
+        spent = await self._runtime.spending.spent(exchange.client, "")
+        if spent is None:
+            return None
+        is_observed = self._settings.mode != "repair"
+        refusal = budget.told(self._runtime, exchange, Verdict(spent=spent), "", "", is_observed=is_observed)
+        return None if is_observed else refusal
+
     def _caller(self, flow: http.HTTPFlow) -> Caller | Response:
         signed_in = "proxyauth" in flow.metadata
         return callers.recognised(
-            flow.request, on_this_machine=self._is_here(flow), signed_in=signed_in, tokens=self._runtime.tokens
+            flow.request, on_this_machine=self._is_here(flow), signed_in=signed_in, tokens=self._runtime.secrets.tokens
         )
 
     def _is_here(self, flow: http.HTTPFlow) -> bool:
@@ -201,7 +224,7 @@ class RequestHeaders:
 
     def _pass_body(self, request: http.Request) -> None:
         """Stream the body of `request` unchanged, except that client tokens in it are replaced."""
-        search = self._runtime.tokens.search
+        search = self._runtime.secrets.tokens.search
         request.stream = RedactedStream(search) if search else True
 
     @staticmethod
@@ -304,14 +327,14 @@ class RequestHeaders:
         request = flow.request
         if keys.has_key(request.headers):  # as of most clients
             return Withheld.OWN
-        named = self._runtime.provider_keys.key_for(request.host, request.port, request.path.partition("?")[0])
+        named = self._runtime.secrets.providers.key_for(request.host, request.port, request.path.partition("?")[0])
         to = Destination(
             on_this_machine=host_names.is_loopback(request.host) and self._transport.proxy is None,
             encrypted=request.scheme == "https",
             verified=not self._transport.insecure,
             of_the_keys_vendor=route.lends or named is not None,
         )
-        key = self._runtime.key.value if named is None else named.key
+        key = self._runtime.secrets.key.value if named is None else named.key
         key = key if self._lends_key else None
         lent = keys.lend(
             key,

@@ -48,6 +48,11 @@ class Call:
             return None
         return RawResponse(response.status, self._tries.marked(response.headers), response.body)
 
+    @property
+    def sent(self) -> Sending:
+        """What was sent last: the request as it came, or as it was changed for a further try."""
+        return self._sending
+
     def cut(self, error: bytes) -> bytes:
         """The last bytes for a client whose stream is cut: an event with `error`, unless the answer has ended.
 

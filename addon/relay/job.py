@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..admission import Account
+from ..answers.rounds.wanted import Wanted
+from ..events import Purpose
 from ..exchange import Exchange, JsonObject
 from ..fallbacks.reasons import Reason
 from ..profiles import Profile
@@ -122,6 +124,10 @@ class Job:
     """Called with the status and the body of a refusal that no other try would change; `None`: it stays."""
     fallbacks: Fallbacks | None = None
     """Where it goes if its endpoint fails; `None`: nowhere."""
+    rounds: Wanted | None = None
+    """How far its answer is continued where that is cut; `None`: it isn't."""
+    purpose: Purpose | None = None
+    """What the call is made for, where that isn't the client's own request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,9 @@ class Client(Protocol):
 
     def begin(self, status: int, headers: Headers, data: bytes) -> None:
         """Send the headers of an answer of unknown length, and its first bytes, if there are any."""
+
+    def put(self, data: bytes) -> None:
+        """Send bytes of its body, without waiting until there is room for more."""
 
     async def write(self, data: bytes) -> None:
         """Send bytes of its body; returns when there is room for more. Raises `ClientLeft`."""

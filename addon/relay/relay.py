@@ -16,6 +16,7 @@ from ..workers import Workers
 from . import failures
 from .call import Call
 from .job import AnswerBroken, Client, ClientLeft, Headers, Job
+from .rounds import Rounds
 from .tries import Counts, Tools
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ class Relay:
         return task
 
     async def _answer(self, job: Job, headers: Headers, body: bytes, client: Client) -> None:
-        call = Call(
+        kind = Call if job.rounds is None else Rounds
+        call = kind(
             job,
             headers,
             body,

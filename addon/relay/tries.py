@@ -9,16 +9,17 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from .. import events
 from ..circuit import Verdict
-from ..exchange import QUEUED, JsonObject
+from ..counting import bodies
+from ..exchange import QUEUED, Exchange, JsonObject, Wasted
 from ..fallbacks.reasons import Reason
 from ..texts.terminal import say
-from ..upstream import retry
+from ..upstream import paid, retry
 from ..upstream.circuit_breaker import host, refusal
 from ..upstream.client import Answer, CallFailed, CallTimedOut, HttpClient
 from ..upstream.gate import CallPermit, CallRefused, CircuitOpen, Gate
@@ -26,7 +27,7 @@ from ..upstream.retry import Retryable
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
 from ..upstream.timing import Timing
 from ..upstream.told_call import told_of
-from ..wire import flaws, proxy_errors, retry_after
+from ..wire import content_coding, flaws, json_body, proxy_errors, retry_after, usage
 from ..wire.content_coding import CodingError, TooLarge
 from ..wire.flaws import Flaw
 from ..wire.trace_context import new_span_id
@@ -117,6 +118,12 @@ class Tries:
         """Of the try under way; `""`: traces are off."""
         self._ended: tuple[int, str] = (0, "")
         """How it ended: the status of its answer, and what was wrong (`events.ENDED`)."""
+        self._sent_at = 0.0
+        """When the try under way was sent, on the clock."""
+        self._tried_ms = 0.0
+        """Milliseconds that the last try took."""
+        self._answer: Answer | None = None
+        """The answer to the try under way; `None`: none has begun."""
 
     async def make(
         self,
@@ -173,23 +180,65 @@ class Tries:
         exchange = self._job.exchange
         if exchange is None:
             return
+        self._tell_wasted(exchange)
+        url = told_of(self._job.url)
+        exchange.sent_to, self._sent_at = url["upstream"], self._timing.clock()
         sent: JsonObject = {}
         self._ended = 0, "cancelled"  # unless it comes to another end
         if exchange.trace is not None:
             self._span_id = sent["span_id"] = new_span_id()
         if self.made == 1 or sent:
             sent |= {
-                **told_of(self._job.url),
+                **url,
                 "model": exchange.sent_model or exchange.model,
                 "bytes": len(self._body),
                 "waited_ms": 1000 * self._waited,
             }
-        if self.made == 1:
+        if self._job.purpose:
+            if self._span_id:
+                exchange.tell(events.CALLED, purpose=self._job.purpose, number=self.made, **sent)
+        elif self.made == 1:
             exchange.tell(events.SENT, **sent)
         else:
             exchange.tell(events.RETRIED, number=self.made, reason=self.why, **sent)
 
+    def _tell_wasted(self, exchange: Exchange) -> None:
+        """Tell of the try before, if its answer could not be used and has to be paid all the same."""
+        if exchange.wasted is not None:
+            wasted, exchange.wasted = exchange.wasted, None
+            paid.tell(
+                exchange,
+                "try",
+                wasted.used,
+                status=self._ended[0],
+                ms=self._tried_ms,
+                profile=wasted.profile,
+                model=wasted.model,
+                upstream=wasted.upstream,
+                is_estimated=wasted.is_estimated,
+            )
+
+    def _waste(self, used: Mapping[str, int]) -> None:
+        """Note what an answer used that could not be used; if that is empty, what it may have used."""
+        exchange = self._job.exchange
+        if exchange is None:
+            return
+        is_estimated = not used
+        if is_estimated:
+            exchange.estimated = exchange.estimated or bodies.of_request(self._body)
+            received = self._answer.received if self._answer is not None else 0
+            said = bodies.of_answer(b"", "", received, streamed=self._job.streamed)
+            used = {usage.INPUT: exchange.estimated, usage.OUTPUT: said}
+        model = exchange.sent_model or exchange.model
+        exchange.wasted = Wasted(dict(used), is_estimated, exchange.profile, model, exchange.sent_to)
+
+    def _waste_of_cut(self) -> None:
+        """The same for an answer that broke off."""
+        if self._answer is not None and 200 <= self._answer.status < 300 and self._answer.received:
+            self._waste({})
+
     def _tell_end(self) -> None:
+        self._tried_ms = 1000 * (self._timing.clock() - self._sent_at)
         if self._span_id and self._job.exchange is not None:
             status, error = self._ended
             self._job.exchange.tell(events.ENDED, span_id=self._span_id, status=status, error=error)
@@ -214,7 +263,7 @@ class Tries:
                 exchange.doing, exchange.queued = "", 1000 * self._job.progress.waited
 
     async def _sent(self, permit: CallPermit) -> Outcome:
-        job = self._job
+        job, self._answer = self._job, None
         try:
             lines = signed(job.profile.signer, Unsigned("POST", job.url, self._traced(), self._body), time.time())
         except UnusableCredentials as error:
@@ -228,22 +277,25 @@ class Tries:
             ):
                 # At the headers, not at the end of a long stream: other calls may wait for this probe's verdict.
                 permit.tell(retry.verdict(answer.status))
-                self._ended = answer.status, "cancelled"
+                self._answer, self._ended = answer, (answer.status, "cancelled")
                 outcome = await self._received(answer)
                 if self._ended[1] == "cancelled":
                     self._ended = answer.status, ""
                 return outcome
         except TimeoutError:
             self._ended = self._ended[0], "timeout"
+            self._waste_of_cut()
             permit.tell(Verdict.DOWN)
             outcome = self._failed("no answer in time", failures.timed_out(job))
             return outcome.outcome if isinstance(outcome, Retryable) else outcome
         except CallTimedOut as error:
             self._ended = self._ended[0], "timeout"
+            self._waste_of_cut()
             permit.tell(retry.failure_verdict(error))
             return self._failed(str(error), failures.timed_out(job))
         except CallFailed as error:
             self._ended = self._ended[0], "unreachable"
+            self._waste_of_cut()
             permit.tell(retry.failure_verdict(error))
             return self._failed(str(error), failures.unreached(error, job))
 
@@ -322,7 +374,8 @@ class Tries:
         else:
             flaw = await self._workers.run(lambda _: commitment.flaw(body, encoding, limit, reading), len(body))
         if flaw is not None:
-            return self._unusable(flaw, answer)
+            used = await self._workers.run(lambda _: _used(body, encoding, limit), len(body))
+            return self._unusable(flaw, answer, used)
         return RawResponse(answer.status, headers.for_client(given), body)
 
     async def _stream(self, answer: Answer, events: EventStream) -> Outcome:
@@ -394,8 +447,13 @@ class Tries:
         if rest:
             await self._client.write(rest)
 
-    def _unusable(self, flaw: Flaw, answer: Answer) -> RawResponse | Retryable[RawResponse]:
+    def _unusable(
+        self, flaw: Flaw, answer: Answer, used: Mapping[str, int] | None = None
+    ) -> RawResponse | Retryable[RawResponse]:
+        """An answer with a `flaw`. `used`: what it says that it used; `None`: it can't be read so far."""
         self._ended = answer.status, "unusable_answer"
+        if used or (used is None and flaw.error is None and flaw is not flaws.EMPTY_STREAM):
+            self._waste(used or {})
         return self._failed(flaw.what, failures.unusable(flaw, answer.headers, self._job), answer.headers)
 
     def _failed(self, what: str, failure: FailedTry, given: Headers = ()) -> RawResponse | Retryable[RawResponse]:
@@ -442,6 +500,16 @@ class _Held:
         if not self._client.begun:
             self._begun(self._status)
             self._client.begin(self._status, self._headers, bytes(self._bytes))
+
+
+def _used(body: bytes, encoding: str, limit: int) -> dict[str, int] | None:
+    """What a whole answer says that it used; `None` where it breaks off. A page or an error has used nothing."""
+    try:
+        text = content_coding.unpack(body, encoding, limit)
+    except (CodingError, TooLarge):
+        return None
+    is_cut = text.lstrip()[:1] == b"{" and json_body.parse_object(text) is None
+    return None if is_cut else usage.of_body(text)
 
 
 async def _read(answer: Answer, limit: int) -> bytes:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ..access.call_keys import CallKeys
 from ..answers.heard import Listener
+from ..budgets.spending import Spending
 from ..cascade import Cascade
 from ..exchange import Exchange, JsonObject, Outcome, Response
 from ..kept.answers import KeptAnswers
@@ -70,6 +71,10 @@ class StepRuntime(Protocol):
     @property
     def runaway(self) -> RunawayMemory:
         """What agents did that their requests no longer show."""
+
+    @property
+    def spending(self) -> Spending:
+        """What calls may use of budgets, and have used."""
 
     @property
     def reasoning(self) -> KeptReasoning:

@@ -181,6 +181,8 @@ def _meaning(answer: Response, call: VisionCall) -> _Meaning:
         return _Meaning.PASSES
     translated = vendor_errors.translate_error(status, answer.body, None, call.profile, call.model)
     if translated is not None:
+        if translated.error.code == vendor_errors.ENTRIES["content_filter"].code:
+            return _Meaning.IMAGE
         if translated.headers.get("x-should-retry") == "false":
             return _Meaning.QUOTA
         status = translated.status

@@ -12,6 +12,7 @@ import pytest
 
 from hunyuan_fix import options, profiles, texts
 from hunyuan_fix.access.call_keys import CallKeys
+from hunyuan_fix.budgets.spending import Spending
 from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.dialects.anthropic.request import to_chat
 from hunyuan_fix.documents import pdf
@@ -54,6 +55,7 @@ class Runtime:
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.spending = Spending()
         self.plugin_failures = Failures()
 
 

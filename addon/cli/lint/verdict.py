@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from ... import pipeline, profiles
 from ...access.call_keys import CallKeys
+from ...budgets.spending import Spending
 from ...cascade import Cascade
 from ...dialects import DIALECTS, native
 from ...dialects.base import BadRequest, House
@@ -61,6 +62,7 @@ class Offline:
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.spending = Spending()
         self.plugin_failures = Failures()
 
 
