@@ -13,6 +13,7 @@ import httpx
 import pytest
 from mitmproxy import http
 
+from hunyuan_fix import events
 from hunyuan_fix.exchange import KEY, Exchange
 from hunyuan_fix.observe.statistics import FALLBACKS
 from tests.proxying import (
@@ -541,3 +542,59 @@ async def test_http2_and_compressed_bodies(trust: Trust, endpoint: Endpoint, oth
         got = await client.post("/chat/completions", content=packed, headers={"content-encoding": "gzip"})
         assert (got.status_code, other.arrived[0].json["model"]) == (200, "qwen3")
         assert "content-encoding" not in other.arrived[0].headers
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+async def test_the_answer_of_a_fallback_is_continued(trust: Trust, endpoint: Endpoint, other: Endpoint, streamed: bool):
+    def cut(request: Arrived) -> Answer:
+        is_first = len(other.arrived) == 1
+        text, reason = ("one ", "length") if is_first else ("two", "stop")
+        choice = {"index": 0, "finish_reason": reason}
+        if not request.json.get("stream"):
+            return json_answer({"choices": [choice | {"message": {"role": "assistant", "content": text}}]})
+        chunk = {"choices": [choice | {"delta": {"role": "assistant", "content": text}}]}
+        return stream_answer(f"data: {json.dumps(chunk)}\n\n".encode(), b"data: [DONE]\n\n")
+
+    endpoint.answer = lambda _: error(503, "x")
+    other.answer = cut
+    chain = f"hy3>{there(other)}"
+    async with proxied(trust, endpoint, chain, hunyuan_continue="on") as proxy:
+        got = await ask(proxy, CHAT | {"stream": streamed})
+        assert (got.status_code, len(other.arrived), len(endpoint.arrived)) == (200, 2, 1)
+        assert (got.text.count("one "), got.text.count("two"), got.text.count("length")) == (1, 1, 0)
+        assert got.headers["x-hunyuan-fallback"].startswith("qwen3@")
+
+
+async def test_a_round_that_fails_asks_no_fallback(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    def cut(request: Arrived) -> Answer:
+        if len(endpoint.arrived) > 1:
+            return error(503, "x")
+        choice = {"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": "one"}}
+        return json_answer({"choices": [choice]})
+
+    endpoint.answer = cut
+    async with proxied(trust, endpoint, f"hy3>{there(other)}", hunyuan_continue="on") as proxy:
+        got = await ask(proxy)
+        assert (got.status_code, got.json()["choices"][0]["finish_reason"], other.arrived) == (200, "length", [])
+
+
+async def test_what_is_used_is_told_of_who_answered(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    told: list[Any] = []
+
+    class Heard:
+        name, kinds = "heard", (events.PAID, events.FALLBACK)
+
+        def hear(self, event: events.Event) -> None:
+            told.append((event.kind, event.data))
+
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    message = {"role": "assistant", "content": "a"}
+    endpoint.answer = lambda _: json_answer({"choices": [], "usage": usage})  # billed, and no answer
+    other.answer = lambda _: json_answer({"choices": [{"index": 0, "message": message}], "usage": usage})
+    async with proxied(trust, endpoint, f"hy3>{there(other)}") as proxy:
+        proxy.addon.runtime.sinks.add(Heard())
+        assert (await ask(proxy)).status_code == 200
+    paid = [(data["profile"], data["model"], data["purpose"]) for kind, data in told if kind == events.PAID]
+    assert ("openai", "qwen3", "own") in paid
+    assert ("tokenhub", "hy3", "try") in paid
+    assert len(paid) == 2
