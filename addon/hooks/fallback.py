@@ -134,7 +134,6 @@ class Fallback:
             self._reason = reason
         else:
             self._has_failed(reason)
-            self._take_back()
         try:
             while self._left:
                 entry = self._left.pop(0)
@@ -144,7 +143,6 @@ class Fallback:
                     self._failed.append(f"{entry.name}: {why}")
                 except BadRequest:
                     self._failed.append(f"{entry.name}: untranslatable")
-                self._take_back()
             return None
         finally:
             exchange.chat = {}

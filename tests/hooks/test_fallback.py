@@ -16,6 +16,7 @@ from mitmproxy import http
 from hunyuan_fix import events
 from hunyuan_fix.exchange import KEY, Exchange
 from hunyuan_fix.observe.statistics import FALLBACKS
+from hunyuan_fix.steps.auto_continue import CONTINUED
 from tests.proxying import (
     LOCAL,
     Answer,
@@ -30,6 +31,7 @@ from tests.proxying import (
     stream_answer,
 )
 from tests.vision_server import image_part, png
+from tests.waiting import until
 
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}]}\n\n'
 LAST = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
@@ -406,6 +408,7 @@ async def test_an_open_circuit_is_passed_over(trust: Trust, endpoint: Endpoint, 
                 got = await ask(proxy)
                 assert (got.status_code, b"third" in got.content) == (200, True)
                 assert (len(endpoint.arrived), len(other.arrived)) == (min(number, 2), min(number, 2))
+            assert proxy.addon.runtime.metrics.value(FALLBACKS, "openai", "down", "failed") == 2
 
 
 async def test_its_own_tries_come_first(trust: Trust, endpoint: Endpoint, other: Endpoint):
@@ -563,6 +566,7 @@ async def test_the_answer_of_a_fallback_is_continued(trust: Trust, endpoint: End
         assert (got.status_code, len(other.arrived), len(endpoint.arrived)) == (200, 2, 1)
         assert (got.text.count("one "), got.text.count("two"), got.text.count("length")) == (1, 1, 0)
         assert got.headers["x-hunyuan-fallback"].startswith("qwen3@")
+        await until(lambda: proxy.addon.runtime.metrics.value(CONTINUED, "complete") == 1)
 
 
 async def test_a_round_that_fails_asks_no_fallback(trust: Trust, endpoint: Endpoint, other: Endpoint):
@@ -598,3 +602,34 @@ async def test_what_is_used_is_told_of_who_answered(trust: Trust, endpoint: Endp
     assert ("openai", "qwen3", "own") in paid
     assert ("tokenhub", "hy3", "try") in paid
     assert len(paid) == 2
+
+
+async def test_a_fallback_that_refuses_the_content_leaves_all_as_it_was(
+    trust: Trust, endpoint: Endpoint, other: Endpoint
+):
+    endpoint.answer = lambda _: error(503, "x", "it is down")
+    other.answer = lambda _: error(400, "content_filter", "not this")
+    async with proxied(trust, endpoint, f"hy3>{there(other)}>{there(other, 'glm')}") as proxy:
+        seen = Seen(proxy)
+        got = await ask(proxy)
+        assert (got.status_code, "it is down" in got.text, len(other.arrived)) == (503, True, 1)
+        assert got.headers["x-hunyuan-fallback"] == f"none (qwen3@{LOCAL}:{other.port}: content)"
+        exchange = exchange_of(seen.flows[0])
+        assert (exchange.profile, exchange.sent_model, exchange.rules) == ("tokenhub", "", [])
+        assert seen.flows[0].request.port == endpoint.port
+        assert json.loads(seen.flows[0].request.content or b"")["model"] == "hy3"
+
+
+async def test_a_plan_gets_two_calls_for_one_request(trust: Trust, endpoint: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    async with proxied(trust, endpoint, "hy3>a>b", hunyuan_profile="tokenhub-plan") as proxy:
+        got = await ask(proxy)
+        assert got.headers["x-hunyuan-fallback"] == "none (a: down, b: plan)"
+        assert [arrived.json["model"] for arrived in endpoint.arrived] == ["hy3", "a"]
+
+
+async def test_the_usage_of_a_stream_is_asked_for_there_too(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    async with proxied(trust, endpoint, f"hy3>{there(other)}", hunyuan_usage="ask") as proxy:
+        assert (await ask(proxy, CHAT | {"stream": True})).status_code == 200
+        assert other.arrived[0].json["stream_options"] == {"include_usage": True}
