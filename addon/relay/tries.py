@@ -157,7 +157,7 @@ class Tries:
             permit = await self._entered(again=again)
         except CallRefused as refused:
             self._counts.refused += 1
-            self.reason = "down" if isinstance(refused, CircuitOpen) else "busy"
+            pass
             return failures.raw(refusal(refused, self._job.profile, self._job.upstream), self._job.language)
         try:
             if not self._job.progress.wanted():

@@ -274,6 +274,52 @@ async def test_an_error_after_the_head_of_a_native_stream(trust: Trust, endpoint
         assert (got.content.count(b"event: message_stop"), b"other" in got.content) == (1, True)
 
 
+@pytest.mark.parametrize("profile", ["tokenhub", "dashscope"])
+@pytest.mark.parametrize(("target", "body"), [("/messages", MESSAGES), ("/responses", RESPONSES)])
+async def test_a_stream_goes_on_as_it_comes(
+    trust: Trust, endpoint: Endpoint, other: Endpoint, profile: str, target: str, body: dict[str, Any]
+):
+    """Also in a format that the endpoint speaks itself."""
+    more = asyncio.Event()
+    first: list[dict[str, Any]] = [
+        {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "content": []}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hello"}},
+    ]
+    if target == "/responses":
+        response = {"id": "r", "object": "response", "output": [], "status": "in_progress"}
+        item = {"type": "message", "id": "i", "role": "assistant", "content": []}
+        first = [
+            {"type": "response.created", "response": response},
+            {"type": "response.output_item.added", "output_index": 0, "item": item},
+            {"type": "response.output_text.delta", "output_index": 0, "item_id": "i", "delta": "hello"},
+        ]
+
+    async def slow(native: bool) -> AsyncIterator[bytes]:
+        for event in first if native else ():
+            yield f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+        if not native:
+            yield EVENT
+        await more.wait()
+        if not native:
+            yield LAST
+
+    def answered(request: Arrived) -> Answer:
+        return Answer(200, {"content-type": "text/event-stream"}, slow(not request.target.endswith("/completions")))
+
+    endpoint.answer = answered
+    async with (
+        proxied(trust, endpoint, f"*>{there(other)}", hunyuan_profile=profile) as proxy,
+        proxy.client() as client,
+        client.stream("POST", target, json=body | {"stream": True}) as got,
+    ):
+        async for piece in got.aiter_raw():
+            if b"hello" in piece:
+                break
+        more.set()
+    assert other.arrived == []
+
+
 async def test_another_model_of_the_same_endpoint(trust: Trust, endpoint: Endpoint):
     def only_the_other(request: Arrived) -> Answer:
         return chat_answer("old") if request.json["model"] == "hy3-preview" else error(503, "x")
