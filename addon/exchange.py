@@ -350,10 +350,10 @@ class Exchange:
     """How far its answer is continued where that is cut (`answers.rounds.wanted`); `None`: it isn't."""
     json: Any = None
     """What is asked of its answer (`answers.json_repair.asked`), and what came of it; `None`: nothing is."""
-    lasting: str = ""
-    """What of `warning` is true whichever model answers: what steps have said that run `once`."""
     is_over_budget: bool = False
     """A budget refuses it, even where its client asked for `observe`."""
+    lasting: str = ""
+    """What of `warning` is true whichever model answers: what steps have said that run `once`."""
     stays: bool = False
     """Its client wants its own model or an error (`x-hunyuan-fallback: off`)."""
     may_run_on: bool = False
@@ -520,8 +520,8 @@ _UNDER_WAY = (
     "continue_wish",
     "rounds",
     "json",
-    "lasting",
     "is_over_budget",
+    "lasting",
     "stays",
     "may_run_on",
     "to_keep",

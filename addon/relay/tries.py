@@ -157,7 +157,7 @@ class Tries:
             permit = await self._entered(again=again)
         except CallRefused as refused:
             self._counts.refused += 1
-            pass
+            self.reason = "down" if isinstance(refused, CircuitOpen) else "busy"
             return failures.raw(refusal(refused, self._job.profile, self._job.upstream), self._job.language)
         try:
             if not self._job.progress.wanted():
@@ -420,7 +420,7 @@ class Tries:
     def _fed(self, events: EventStream, chunk: bytes) -> bytes:
         """The complete events in the next bytes. An endpoint that is about to answer may take its time."""
         data = events.feed(chunk)
-        if events.opened or events.whole:
+        if events.whole:
             self._limit.reschedule(None)
         return data
 
