@@ -44,8 +44,11 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "agents": "max_iterations same_call same_request",
         "budgets": "budgets budget_zone budgets_file",
         "json": "json",
+        "failures": "retry retry_tries retry_deadline upstream_timeout heartbeat mend fallbacks breaker_failures "
+        "breaker_seconds",
         "usage": "usage usage_days",
         "continuing": "continue_ continue_rounds continue_tokens continue_seconds continue_cost continue_fences",
+        "failures": "retry retry_tries retry_deadline upstream_timeout heartbeat mend breaker_failures breaker_seconds",
         "failures": "retry retry_tries retry_deadline upstream_timeout heartbeat mend fallbacks breaker_failures "
         "breaker_seconds",
         "keys": "api_key_file keys_file client_tokens_file requests_per_minute tokens_per_minute allowed_origins "
