@@ -203,6 +203,17 @@ MAX_CHANGES = 500
 """Changes that one exchange lists."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wasted:
+    """What a try used whose answer could not be used, and where: the request may be for another endpoint by now."""
+
+    used: dict[str, int]
+    is_estimated: bool
+    profile: str
+    model: str
+    upstream: str
+
+
 @dataclass(slots=True)
 class Exchange:
     """One LLM call on its way: what came, what was changed, what left, how it was answered.
@@ -387,9 +398,8 @@ class Exchange:
     """The status with which its endpoint's answer began; 0: none did."""
     summed: dict[str, int] = field(default_factory=dict)
     """What of `usage` belongs to calls that were told of apart (`events.PAID`)."""
-    wasted: tuple[dict[str, int], bool] | None = None
-    """What the last try used whose answer could not be used, and whether that is estimated; `None`: there is none, or
-    it was told of."""
+    wasted: Wasted | None = None
+    """What the last try used whose answer could not be used; `None`: there is none, or it was told of."""
     estimated: int = 0
     """Tokens of its input, estimated; 0: nobody has."""
     wants_usage: bool = False

@@ -320,11 +320,17 @@ class Routes:
         """The endpoint at `named`, a base URL of the user's, for calls in the house language.
 
         Its profile is that of its host and path, else one that `hunyuan_hosts` names, else that of the format which its
-        path names, else `openai`.
+        path names, else `openai`. A host alone stands for its usual base URL.
         """
-        there = self._addressed(canonical(named.host), named.path + paths.CHAT)
+        host = canonical(named.host)
+        products = {name for _, name in profiles.by_host().get(host, ())}
+        there = self._addressed(host, named.path + paths.CHAT)
+        if there is None and not named.path and len(products) == 1:
+            there = next(iter(products))
         profile = self._judged_by(there) if there else _other_api(named.path) or _UNKNOWN
-        return Endpoint(profile, replace(named, path=self._base_path(named, profiles.load(profile), rerouted=True)))
+        demands = profiles.load(profile)
+        path = self._base_path(named, demands, rerouted=True) if named.path else demands.base or _USUAL_BASE
+        return Endpoint(profile, replace(named, path=path))
 
     def _base_path(self, base: BaseUrl, profile: Profile, native: str = "", *, rerouted: bool) -> str:
         """The path of the base URL for requests in the house language at the endpoint of `base`; or in `native`.

@@ -319,6 +319,7 @@ class Runtime:
             "alerts": self.alerts.status(language),
             "budgets": self.spending.status(),
             "plugins": settings.plugins.status(),
+            "keys": [{"name": name, "set": is_set} for name, is_set in self.secrets.providers.providers.items()],
             "listeners": len(self.admin.live),
         }
 

@@ -139,7 +139,7 @@ class Spending:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._clock, self._monotonic, self._sleep = clock, monotonic, sleep
-        self._place: str | Path | None = None
+        self.place: str | Path | None = None
         """Where it is counted: a URL of Redis, or a file."""
         self._budgets = Budgets()
         self._zone: ZoneInfo | None = None
@@ -166,9 +166,9 @@ class Spending:
         `redis`: a client for the server at `url`. Without budgets nothing is opened.
         """
         place = (url or settings.budgets_file or data_folder() / FILE_NAME) if settings.budgets else None
-        if place != self._place:
+        if place != self.place:
             self.share(_counters(place, redis))
-            self._place = place
+            self.place = place
         self.use(settings.budgets, settings.budget_zone)
 
     def use(self, budgets: Budgets, zone: ZoneInfo | None) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from .. import profiles
 from ..config import values as read
+from ..config.option import without_password
 from ..config.values import BaseUrl
 from ..did_you_mean import suggestion
 from ..profiles import Profile
@@ -114,21 +115,26 @@ def _chain(text: str) -> Chain:
         raise ValueError(
             say(
                 "accepted is MODEL>ENTRY, or more entries, such as hy3>hy3-preview>moonshot:kimi-k2.6; {text!r} is not",
-                text=text,
+                text=without_password(text),
             )
         )
     if len(others) > MOST_ENTRIES:
         raise ValueError(say("a chain has at most {count} entries", count=MOST_ENTRIES))
     if not _MODEL.fullmatch(first):
-        raise ValueError(say("{text!r} is no model id", text=first))
+        raise ValueError(say("{text!r} is no model id", text=without_password(first)))
     if "://" in first or (":" in first and first.partition(":")[0] in _providers()):
         raise ValueError(
-            say("{text!r} begins a chain: there stands a model alone, whatever endpoint its requests go to", text=first)
+            say(
+                "{text!r} begins a chain: there stands a model alone, whatever endpoint its requests go to",
+                text=without_password(first),
+            )
         )
     entries = tuple(map(_entry, others))
     for place, entry in enumerate(entries):
         if entry in entries[:place] or (not entry.provider and entry.model == first):
-            raise ValueError(say("the chain {text!r} comes back to {entry}", text=text, entry=entry.name))
+            raise ValueError(
+                say("the chain {text!r} comes back to {entry}", text=without_password(text), entry=entry.name)
+            )
     return Chain(first, entries)
 
 
@@ -154,10 +160,13 @@ def _entry(text: str) -> Entry:
 
 
 def _at_url(text: str) -> Entry:
-    match = _URL.fullmatch(text)
+    match = _URL.fullmatch(text) if "@" not in text.partition("://")[2].partition("/")[0] else None
     if match is None or (_NUMBER.fullmatch(match["model"]) and urlsplit(match["url"]).port is None):
         raise ValueError(
-            say("accepted is BASE-URL:MODEL, such as http://10.0.0.5:8000/v1:qwen3; {text!r} is not", text=text)
+            say(
+                "accepted is BASE-URL:MODEL, such as http://10.0.0.5:8000/v1:qwen3; {text!r} is not",
+                text=without_password(text),
+            )
         )
     base = read.base_url(match["url"])
     if match["profile"]:
@@ -168,7 +177,7 @@ def _at_url(text: str) -> Entry:
 
 def _model(text: str) -> str:
     if not _MODEL.fullmatch(text) or set("*?") & set(text):
-        raise ValueError(say("{text!r} is no model id", text=text))
+        raise ValueError(say("{text!r} is no model id", text=without_password(text)))
     return text
 
 

@@ -6,11 +6,12 @@ with the request, its key, its length or its content, its client has to hear.
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 from ..profiles import Profile
 from ..texts.sentence import Sentence
-from ..wire import vendor_errors
+from ..wire import json_body, vendor_errors
 
 type Reason = Literal["", "down", "busy", "rate_limit", "quota", "model", "refused", "content"]
 """`""`: the call hasn't failed. `busy`: the account's slots are taken. `model`: the endpoint doesn't offer it.
@@ -42,6 +43,25 @@ _OF_STATUSES: Final[dict[int, Reason]] = {
     429: "rate_limit",
     451: "content",
 }
+_OF_CODES: Final[dict[str, Reason]] = {
+    "model_not_found": "model",
+    "insufficient_quota": "quota",
+    "rate_limit_exceeded": "rate_limit",
+    "rate_limit_error": "rate_limit",
+    "overloaded_error": "down",
+    "context_length_exceeded": "refused",
+    "content_filter": "content",
+    "content_policy_violation": "content",
+}
+"""By the code or the type that OpenAI and Anthropic give an error, whatever its status is: gateways use them, too."""
+_NO_MODEL: Final = re.compile(
+    rb"\bmodel\b.{0,300}?\bnot (?:exist|found)\b|\bunknown model\b", re.IGNORECASE | re.DOTALL
+)
+"""What endpoints without a code for it say of a model that they don't have, under 400 (deepwn/addi#13:
+`Model Not Exist`; ErlichLiu/DeepClaude#111: `Model does not exist`)."""
+_BAD_REQUEST = 400
+_LONGEST = 2000
+"""Bytes of an error in which that is looked for."""
 _LEAST_SERVER_ERROR = 500
 
 
@@ -50,7 +70,19 @@ def of_error(status: int, error: bytes, profile: Profile) -> Reason:
     kind = vendor_errors.kind_of(status, error, profile)
     if kind:
         return _OF_RULES.get(kind, "refused")
+    for code in _codes(error):
+        if code in _OF_CODES:
+            return _OF_CODES[code]
+    if status == _BAD_REQUEST and _NO_MODEL.search(error[:_LONGEST]):
+        return "model"
     return _OF_STATUSES.get(status) or ("down" if status >= _LEAST_SERVER_ERROR else "refused")
+
+
+def _codes(error: bytes) -> list[str]:
+    """The code and the type of an `error`, as far as they are texts."""
+    found = (json_body.parse_object(error) or {}).get("error")
+    given = [found.get("code"), found.get("type")] if isinstance(found, dict) else []
+    return [text for text in given if isinstance(text, str)]
 
 
 def leads_on(reason: Reason, *, from_first: bool) -> bool:

@@ -51,7 +51,7 @@ _CHANGED = (
     *snapshot.OF_A_REPAIR,
     *("profile", "base_url", "sent_model", "successors", "elsewhere", "headers", "lent", "taught", "fallback"),
     *("size", "cost", "may_hold_images", "vision_calls", "cached", "fails_closed", "original"),
-    *("prompt", "json", "json_said"),
+    *("prompt", "json", "json_said", "rounds", "sent_to"),
 )
 """The fields of an exchange that tell where it goes, and what was done for that."""
 _NONE = "none"
@@ -309,7 +309,7 @@ class Fallback:
         exchange.headers, exchange.lent = there.headers, there.lent
         exchange.notes, exchange.warning = copy.deepcopy(self._notes), self._warning
         exchange.plan, exchange.demands = AnswerPlan(), None
-        exchange.prompt = exchange.to_keep = exchange.to_hear = exchange.json = None
+        exchange.prompt = exchange.to_keep = exchange.to_hear = exchange.json = exchange.rounds = None
         exchange.json_said, exchange.sent_model, exchange.may_hold_images = "", "", True
         exchange.vision_calls = exchange.cached = 0
 

@@ -61,8 +61,9 @@ class OwnCalls:
         if not exchange.sent_to or exchange.listener is None:
             return
         used, is_estimated = paid.own_usage(exchange), False
-        if not used and exchange.wasted is not None:
-            used, is_estimated = exchange.wasted
+        wasted = exchange.wasted if not used else None
+        if wasted is not None:
+            used, is_estimated = wasted.used, wasted.is_estimated
         listener, ms = exchange.listener, max(0.0, exchange.elapsed - exchange.queued - exchange.milliseconds)
 
         def tell(used: dict[str, int], *, is_estimated: bool) -> None:
@@ -72,6 +73,9 @@ class OwnCalls:
                 used,
                 status=status or 0,
                 ms=ms,
+                profile=wasted.profile if wasted is not None else "",
+                model=wasted.model if wasted is not None else "",
+                upstream=wasted.upstream if wasted is not None else "",
                 is_estimated=is_estimated,
                 is_cancelled=exchange.left,
                 listener=listener,

@@ -65,6 +65,7 @@ class Rounds:
     async def run(self) -> RawResponse | None:
         """The answer to send; `None` where it was streamed to the client by now. Raises `ClientLeft`."""
         response = await self._first.run()
+        self._look_at_first()
         if response is not None:
             return await self._whole(response)
         await self._streamed()
@@ -79,6 +80,12 @@ class Rounds:
             last = self._stream.feed(self._first.cut(error))
             return last + self._stream.end_round() + self._stream.finish()
         return self._stream.end_round() + self._stream.finish()
+
+    def _look_at_first(self) -> None:
+        """Of a request that was mended, or went elsewhere, its own bounds count: it may have none by now."""
+        exchange = self._job.exchange
+        if exchange is not None and exchange.rounds is not self._wanted:
+            self._wanted = exchange.rounds or replace(self._wanted, rounds=1)
 
     # Streams
 
@@ -188,6 +195,7 @@ class Rounds:
             until=now + min(_LEFT_FOR_SLOT, self._ends - now),
             deadline=self._ends - now,
             mend=None,
+            fallbacks=None,
             rounds=None,
             purpose="continuation",
         )
@@ -249,7 +257,7 @@ class _OwnCall:
         is_estimated = not used and (self._is_cancelled or wasted is not None or 200 <= self._status < 300)
         if is_estimated:
             estimate = {usage.INPUT: bodies.of_request(self._body), usage.OUTPUT: texts.rough([text])}
-            used = wasted[0] if wasted is not None and not text else estimate
+            used = wasted.used if wasted is not None and not text else estimate
         paid.tell(
             exchange,
             "continuation",

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from .. import events
 from ..circuit import Verdict
 from ..counting import bodies
-from ..exchange import QUEUED, Exchange, JsonObject
+from ..exchange import QUEUED, Exchange, JsonObject, Wasted
 from ..fallbacks.reasons import Reason
 from ..texts.terminal import say
 from ..upstream import paid, retry
@@ -205,23 +205,32 @@ class Tries:
     def _tell_wasted(self, exchange: Exchange) -> None:
         """Tell of the try before, if its answer could not be used and has to be paid all the same."""
         if exchange.wasted is not None:
-            used, is_estimated = exchange.wasted
-            exchange.wasted = None
-            status, ms = self._ended[0], self._tried_ms
-            paid.tell(exchange, "try", used, status=status, ms=ms, is_estimated=is_estimated)
+            wasted, exchange.wasted = exchange.wasted, None
+            paid.tell(
+                exchange,
+                "try",
+                wasted.used,
+                status=self._ended[0],
+                ms=self._tried_ms,
+                profile=wasted.profile,
+                model=wasted.model,
+                upstream=wasted.upstream,
+                is_estimated=wasted.is_estimated,
+            )
 
     def _waste(self, used: Mapping[str, int]) -> None:
         """Note what an answer used that could not be used; if that is empty, what it may have used."""
         exchange = self._job.exchange
         if exchange is None:
             return
-        if not used:
+        is_estimated = not used
+        if is_estimated:
             exchange.estimated = exchange.estimated or bodies.of_request(self._body)
             received = self._answer.received if self._answer is not None else 0
             said = bodies.of_answer(b"", "", received, streamed=self._job.streamed)
-            exchange.wasted = {usage.INPUT: exchange.estimated, usage.OUTPUT: said}, True
-        else:
-            exchange.wasted = dict(used), False
+            used = {usage.INPUT: exchange.estimated, usage.OUTPUT: said}
+        model = exchange.sent_model or exchange.model
+        exchange.wasted = Wasted(dict(used), is_estimated, exchange.profile, model, exchange.sent_to)
 
     def _waste_of_cut(self) -> None:
         """The same for an answer that broke off."""
@@ -315,7 +324,9 @@ class Tries:
             return await self._pass(answer)
         reading = Reading.of(self._job)
         try:
-            events = EventStream(headers.value(answer.headers, b"content-encoding"), reading)
+            fallbacks = self._job.fallbacks
+            waits = fallbacks is not None and fallbacks.is_left
+            events = EventStream(headers.value(answer.headers, b"content-encoding"), reading, waits=waits)
         except CodingError:
             events = None
         if headers.value(answer.headers, b"content-type").lower().startswith("text/event-stream"):
@@ -374,16 +385,15 @@ class Tries:
         self.events = events
         held = _Held(self._client, answer.status, self.marked(headers.for_stream(answer.headers)), self._has_begun)
         # At the deadline the headers are sent: nothing is tried again after it, and clients give up after 120 s.
-        giving_up = asyncio.get_running_loop().call_at(self._until, held.begin if self._gives_up else _nothing)
+        giving_up = asyncio.get_running_loop().call_at(self._until, self._give_up, held)
         try:
             async with aclosing(answer.chunks()) as chunks:
                 async for chunk in chunks:
                     if not events.begun:
                         received += chunk
-                    data = events.feed(chunk)
+                    data = self._fed(events, chunk)
                     if events.whole and not self._client.begun:
                         giving_up.cancel()  # a whole body is sent when it is complete
-                        self._limit.reschedule(None)
                         if len(received) > MAX_ANSWER:
                             return self._unusable(flaws.TOO_LARGE, answer)
                         continue
@@ -407,6 +417,18 @@ class Tries:
         finally:
             giving_up.cancel()
         return None
+
+    def _fed(self, events: EventStream, chunk: bytes) -> bytes:
+        """The complete events in the next bytes. An endpoint that is about to answer may take its time."""
+        data = events.feed(chunk)
+        if events.opened or events.whole:
+            self._limit.reschedule(None)
+        return data
+
+    def _give_up(self, held: _Held) -> None:
+        """Send what there is of a stream, unless its time to begin ends by now: then it has failed."""
+        if self._gives_up and self._limit.when() is None:
+            held.begin()
 
     def _has_begun(self, status: int) -> None:
         self._limit.reschedule(None)
@@ -479,10 +501,6 @@ class _Held:
         if not self._client.begun:
             self._begun(self._status)
             self._client.begin(self._status, self._headers, bytes(self._bytes))
-
-
-def _nothing() -> None:
-    """For a moment at which nothing is to be done."""
 
 
 def _used(body: bytes, encoding: str, limit: int) -> dict[str, int] | None:

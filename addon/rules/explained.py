@@ -202,6 +202,12 @@ ANSWERS = {
         "An error answer gets its honest status; the vendor's own error stays under `error.vendor`.",
         "Seen: a rate limit comes as HTTP 400 with code 2003, which no client tries again.",
     ),
+    "answer-continued": Explanation(
+        "An answer that was cut at its length limit is continued by further calls, and given to the client as one: "
+        "`hunyuan_continue`, [continuing.md](continuing.md).",
+        "Models end long answers at a limit that their client didn't set (microsoft/RD-Agent#1343).",
+        "steps/auto_continue.py",
+    ),
     "answer-cors": Explanation(
         "For a web page of `hunyuan_allowed_origins`: an answer without CORS headers gets them, a preflight without an "
         "answer is answered.",
@@ -299,7 +305,15 @@ def chat() -> dict[str, Explanation]:
 
 def embeddings_requests() -> dict[str, Explanation]:
     """The changes to an embeddings request."""
-    return {embeddings.RULE.name: _of(embeddings.RULE)}
+    return {
+        "embedding-model": Explanation(
+            "The request goes to `hunyuan_embeddings_upstream`, with the key for that endpoint and never with its own, "
+            "and for `hunyuan_embeddings_model` if that is set.",
+            "Some providers have no embeddings (microsoft/RD-Agent#745, #1371).",
+            "steps/embedding_model.py",
+        ),
+        embeddings.RULE.name: _of(embeddings.RULE),
+    }
 
 
 def explanations() -> Mapping[str, Explanation]:

@@ -34,6 +34,7 @@ BUDGETS = counter(
 """`action`: `warned`, `refused`, `held` (refused for now), `unpriced` (not counted in money), `observed` (would be
 refused)."""
 
+OPTION: Final = "hunyuan_budgets"
 USUAL_OUTPUT: Final = 4096
 """Tokens of an answer that are reserved where its request sets no limit."""
 _LIMITS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
@@ -64,7 +65,7 @@ class KeepToBudget(Step):
         _, tokens = await self.runtime.workers.run(lambda _: sampled(exchange), cost_of_it)
         context = context_of(exchange, self.settings)
         answer = 0 if house == "embeddings" else _output(exchange.chat, context.model)
-        exchange.estimated = tokens
+        exchange.estimated, exchange.wants_usage = tokens, True
         host = urlsplit(exchange.base_url).hostname or ""
         model = str(exchange.chat.get("model") or "")
         cost = prices.cost(context.profile, model, host, {"input": tokens, "output": answer})
@@ -142,13 +143,19 @@ def _log(runtime: StepRuntime, exchange: Exchange, whose: Spent | None, budget: 
     if not runtime.spending.is_news(f"{action} {budget} {whose.who if whose else ''} {whose.resets if whose else ''}"):
         return
     said = _said(whose) if whose else Sentence("the budget {budget} is strict, and a price isn't known", budget=budget)
-    line = {
-        "warned": Sentence("warned: {what} (hunyuan_budgets)", what=said),
-        "observed": Sentence("would be refused: {what} (hunyuan_budgets)", what=said),
-        "held": Sentence(
-            "refused for now: {what}, and the rest is reserved for calls under way (hunyuan_budgets)", what=said
-        ),
-    }.get(action, Sentence("refused: {what} (hunyuan_budgets)", what=said))
+    match action:
+        case "warned":
+            line = Sentence("warned: {what} ({option})", what=said, option=OPTION)
+        case "observed":
+            line = Sentence("would be refused: {what} ({option})", what=said, option=OPTION)
+        case "held":
+            line = Sentence(
+                "refused for now: {what}, and the rest is reserved for calls under way ({option})",
+                what=said,
+                option=OPTION,
+            )
+        case _:
+            line = Sentence("refused: {what} ({option})", what=said, option=OPTION)
     path = safe_text.plain(exchange.path)
     logger.warning("%s %s: %s", exchange.method, path, in_language(terminal.language(), line))
 

@@ -21,6 +21,7 @@ def tell(
     *,
     status: int,
     ms: float,
+    profile: str = "",
     model: str = "",
     upstream: str = "",
     is_estimated: bool = False,
@@ -30,9 +31,9 @@ def tell(
 ) -> None:
     """Tell that a call for `exchange` is over which used `usage`, as its answer says or as is estimated.
 
-    `model` and `upstream`, its host: those of the exchange's own request unless given. `is_summed`: the exchange counts
-    this usage as its own, too, since its client is told the sum; it isn't told of twice. `listener`: where the exchange
-    may be over by now. Raises nothing.
+    `profile`, `model` and `upstream`, its host: those of the exchange's own request unless given. `is_summed`: the
+    exchange counts this usage as its own, too, since its client is told the sum; it isn't told of twice. `listener`:
+    where the exchange may be over by now. Raises nothing.
     """
     listener = listener or exchange.listener
     if is_summed:
@@ -41,7 +42,8 @@ def tell(
         }
     if listener is not None:
         model = model or exchange.sent_model or exchange.model
-        paid = _paid(exchange, purpose, usage, model, upstream or exchange.sent_to)
+        profile, upstream = profile or exchange.profile, upstream or exchange.sent_to
+        paid = _paid(exchange, purpose, usage, profile=profile, model=model, upstream=upstream)
         paid["status"], paid["ms"] = status, ms
         paid["is_estimated"], paid["is_cancelled"] = is_estimated, is_cancelled
         listener(exchange, events.PAID, cast(JsonObject, paid))
@@ -52,11 +54,13 @@ def own_usage(exchange: Exchange) -> dict[str, int]:
     return usages.less(exchange.usage, exchange.summed) if exchange.summed else exchange.usage
 
 
-def _paid(exchange: Exchange, purpose: Purpose, usage: Mapping[str, int], model: str, upstream: str) -> Paid:
+def _paid(
+    exchange: Exchange, purpose: Purpose, usage: Mapping[str, int], *, profile: str, model: str, upstream: str
+) -> Paid:
     cost = None
     if usage:
         try:
-            cost = prices.cost(profiles.load(exchange.profile), model, upstream, usage)
+            cost = prices.cost(profiles.load(profile), model, upstream, usage)
         except KeyError:  # a profile of the user's own that is gone meanwhile
             cost = None
     return {
@@ -65,7 +69,7 @@ def _paid(exchange: Exchange, purpose: Purpose, usage: Mapping[str, int], model:
         "client": exchange.client,
         "session": exchange.session,
         "dialect": exchange.spoken or exchange.dialect,
-        "profile": exchange.profile,
+        "profile": profile,
         "upstream": upstream,
         "asked": exchange.model,
         "model": model,

