@@ -420,7 +420,7 @@ class Tries:
     def _fed(self, events: EventStream, chunk: bytes) -> bytes:
         """The complete events in the next bytes. An endpoint that is about to answer may take its time."""
         data = events.feed(chunk)
-        if events.whole:
+        if events.opened or events.whole:
             self._limit.reschedule(None)
         return data
 
