@@ -26,7 +26,7 @@ FLOORS = (
     {"steps"},
     {"options"},
     {"cascade", "relay"},
-    {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins"},
+    {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins", "key_routes"},
     {"repaired", "rules", "dialects", "mending", "route", "vendors", "admission", "kept", "runaway", "stores"},
     {"circuit", "config", "counting", "documents", "images", "events", "search", "session", "wire", "workers"},
     {"columns", "did_you_mean", "profiles", "texts", "exchange"},

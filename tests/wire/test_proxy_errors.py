@@ -164,6 +164,7 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "TOKEN_REQUIRED",
         "KEY_NOT_LENT",
         "KEY_FOR_ANOTHER_HOST",
+        "SIGNING_KEY_MISPLACED",
         "CREDENTIALS_UNUSABLE",
         "HOST_NOT_ALLOWED",
         "REQUEST_TOO_LARGE",
