@@ -16,11 +16,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from . import access, admin, agents, answers, kept, models, process, queue, reading, unreachable, vendor, vision
+from . import (
+    access,
+    admin,
+    agents,
+    answers,
+    budgets,
+    kept,
+    models,
+    process,
+    queue,
+    reading,
+    unreachable,
+    vendor,
+    vision,
+)
 from .access import *
 from .admin import *
 from .agents import *
 from .answers import *
+from .budgets import *
 from .entry import IN_STREAM as IN_STREAM
 from .entry import UPSTREAM_STATUS as UPSTREAM_STATUS
 from .entry import Entry as Entry
@@ -33,7 +48,21 @@ from .unreachable import *
 from .vendor import *
 from .vision import *
 
-ROOMS: Final = (access, reading, kept, models, agents, queue, unreachable, answers, vision, vendor, process, admin)
+ROOMS: Final = (
+    access,
+    reading,
+    kept,
+    models,
+    agents,
+    budgets,
+    queue,
+    unreachable,
+    answers,
+    vision,
+    vendor,
+    process,
+    admin,
+)
 """The modules of the catalogue, in the order of docs/errors.md. The first line of each docstring is its heading."""
 CATALOGUE: Final[Mapping[str, Entry]] = {
     name: entry for room in ROOMS for name, entry in vars(room).items() if isinstance(entry, Entry)
