@@ -214,7 +214,7 @@ async def test_the_list_of_models_is_that_of_the_data(setting: Setting) -> None:
     assert len(setting.simulator.simulator.journal.requests) == before
 
 
-OURS = {"content_policy_violation": (400, "content_filter"), "insufficient_quota": (400, "insufficient_quota")}
+OURS = {"insufficient_quota": (400, "insufficient_quota")}
 """Where this proxy's catalogue has an error of this meaning, its status and code count."""
 
 
