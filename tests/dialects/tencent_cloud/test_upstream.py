@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hunyuan_fix.dialects import UPSTREAM_DIALECTS
@@ -57,6 +57,7 @@ def test_nothing_that_is_said_is_lost(history: list[Any]):
         assert after.count(marker) >= before.count(marker)
 
 
+@settings(max_examples=30)
 @given(strategies.bodies)
 def test_any_body_becomes_a_request_that_the_endpoint_takes(body: Json):
     seen = '"image_url"' in json_body.serialise(body["messages"]).decode()
