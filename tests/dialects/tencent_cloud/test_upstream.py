@@ -35,7 +35,8 @@ def native(body: Json, *, repaired: bool = True, model: str | None = None) -> tu
 
 
 def message(**given: Any) -> Json:
-    return native({"messages": [given]}, repaired=False)[0]["Messages"][0]
+    made: Json = native({"messages": [given]}, repaired=False)[0]["Messages"][0]
+    return made
 
 
 HELLO = [{"role": "user", "content": "hi"}]

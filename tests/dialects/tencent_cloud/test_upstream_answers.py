@@ -387,3 +387,39 @@ def test_a_stream_for_a_chat_client_has_its_end():
     cut_off = RepairedStream(exchange, NO_STEPS)
     sent = b"".join([*cut_off(written(event({"Content": "x"}))), *cut_off(b"")])
     assert b"stream_incomplete" in sent
+
+
+MARKS = ["a", " ", "字", "，", "🙂", '"', "\\", "\n", "\x7f", "é", '"Content":"', '"Usage":', "1", "<"]
+PIECES = st.lists(st.lists(st.sampled_from(MARKS), max_size=4).map("".join), min_size=1, max_size=8)
+
+
+@given(PIECES, st.booleans())
+def test_events_that_are_not_read_say_the_same(texts: list[str], spaced: bool):
+    """One reader gets the stream event by event, and doesn't read most of them; the other one's are spelt otherwise."""
+    events = [
+        event({"Role": "assistant", "Content": text}, Usage={"PromptTokens": n, "TotalTokens": 10**n})
+        for n, text in enumerate(texts)
+    ]
+    quick = read(written(*events, event({"Content": "end"}, "stop")))
+    spelt = json.dumps if spaced else lambda one: json.dumps(one, ensure_ascii=True)
+    slow = read(
+        b"".join(b"data: " + spelt(one).encode() + b"\n\n" for one in [*events, event({"Content": "end"}, "stop")])
+    )
+    assert quick == slow
+    assert text_in(quick) == "".join(texts) + "end"
+
+
+def test_an_event_like_the_last_one_is_not_read():
+    reader = FromUpstream(DIALECT, note())
+    reader.feed(written(event({"Content": "a"})))
+    reader.feed(written(event({"Content": "b"})))
+    assert reader._repeated is not None
+    for odd in (
+        event({"Content": "b"}, "stop"),
+        event({"Content": "b"}, SearchInfo={"SearchResults": [{"Title": "t"}]}),
+        event({"Content": "b", "ReasoningContent": "c"}),
+        {**event({"Content": "b"}), "ErrorMsg": {"Code": 4000, "Msg": "m"}},
+    ):
+        known = reader._repeated
+        assert known.chat_event(json_body.serialise(odd)) is None
+    assert reader.feed(written(event({"Content": "c"}))).count(b'"content":"c"') == 1
