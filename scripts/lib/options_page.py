@@ -46,7 +46,8 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "json": "json",
         "usage": "usage usage_days",
         "continuing": "continue_ continue_rounds continue_tokens continue_seconds continue_cost continue_fences",
-        "failures": "retry retry_tries retry_deadline upstream_timeout heartbeat mend breaker_failures breaker_seconds",
+        "failures": "retry retry_tries retry_deadline upstream_timeout heartbeat mend fallbacks breaker_failures "
+        "breaker_seconds",
         "keys": "api_key_file keys_file client_tokens_file requests_per_minute tokens_per_minute allowed_origins "
         "seal_key_file",
         "alerts": "alerts alert_webhook_file",
