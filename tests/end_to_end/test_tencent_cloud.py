@@ -19,12 +19,14 @@ from hunyuan_fix.simulator.settings import Settings
 from hunyuan_fix.simulator.tencent_cloud import Native
 from hunyuan_fix.simulator.vision import data_url, png_with_text
 from tests.dialects.tencent_cloud.test_errors import ROWS
+from tests.end_to_end.processes import LEGACY, Certificates, run_proxy, run_simulator
 from tests.end_to_end.served import serve
 from tests.proxying import LOCAL, Endpoint, Trust
 
 type Json = dict[str, Any]
 
 KEY = "AKIDstandin|standinsecret"
+NATIVE_HOST = "hunyuan.tencentcloudapi.com"
 LS = {"name": "ls", "parameters": {"type": "object", "properties": {"path": {"type": "string"}}}}
 TOOLS: Any = [{"type": "function", "function": LS}]
 MODEL = "hunyuan-turbos-latest"
@@ -444,3 +446,27 @@ async def test_responses_whole_and_streamed(setting: Setting) -> None:
         await setting.client.responses.create(model=MODEL, input="x")
     assert raised.value.status_code == 500
     setting.simulator.simulator.faults.rules.clear()
+
+
+# Dispatch by the key, between two endpoints
+
+
+def test_where_no_endpoint_is_named_the_key_says_which_one_it_is_for(certificates: Certificates) -> None:
+    with (
+        run_simulator(certificates, "--native", hosts=[NATIVE_HOST]) as native,
+        run_simulator(certificates, hosts=[LEGACY]) as legacy,
+        run_proxy(certificates, {f"{NATIVE_HOST}:443": native.port, f"{LEGACY}:443": legacy.port}) as proxy,
+        httpx.Client(trust_env=False, timeout=60) as client,
+    ):
+        body = {"model": "hunyuan-lite", "messages": HELLO}
+        for key, reached in ((KEY, native), ("sk-test", legacy)):
+            for upstream in (native, legacy):
+                upstream.reset()
+            url = f"{proxy.reverse_url}/chat/completions"
+            answer = client.post(url, json=body, headers={"authorization": f"Bearer {key}"})
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["choices"][0]["message"]["content"] == "好的"
+            assert len(native.requests()) == (reached is native)
+            assert len(legacy.requests()) == (reached is legacy)
+            if reached is legacy:
+                assert "standin" not in str(legacy.requests())
