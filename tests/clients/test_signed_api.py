@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hunyuan_fix.access.keys import PLACEHOLDER
 from tests.clients.claude_code import ClaudeCode
 from tests.clients.codex import Codex
 from tests.clients.translating import Way
@@ -71,8 +72,8 @@ def test_claude_code(native: Way, tmp_path: Path) -> None:
 
 
 def test_codex(native: Way, tmp_path: Path) -> None:
-    """With the keys that the proxy lends."""
-    codex = Codex(tmp_path, native.proxy, "tencent-cloud", MODEL)
+    """With the keys that the proxy lends: its own is the word that stands for none."""
+    codex = Codex(tmp_path, native.proxy, "tencent-cloud", MODEL, key=PLACEHOLDER)
     run = codex.ask(call("exec_command", cmd="echo first"))
     assert run.code == 0, run.output
     assert_all_taken(native)
