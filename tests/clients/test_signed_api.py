@@ -12,6 +12,7 @@ import pytest
 from hunyuan_fix.access.keys import PLACEHOLDER
 from tests.clients.claude_code import ClaudeCode
 from tests.clients.codex import Codex
+from tests.clients.sdk_scripts import run
 from tests.clients.translating import Way
 from tests.end_to_end.processes import Certificates, run_proxy, run_simulator
 
@@ -78,3 +79,14 @@ def test_codex(native: Way, tmp_path: Path) -> None:
     assert run.code == 0, run.output
     assert_all_taken(native)
     assert "first" in results(native)[-1]
+
+
+def test_anthropics_sdk_for_python(native: Way, tmp_path: Path) -> None:
+    """Each answer is judged by the SDK's own types: whole, streamed, with images, tools, a schema, errors."""
+    got = run(tmp_path, "anthropic_python.py", native.base_url, "hunyuan-a13b", key=KEY)
+    assert got["whole"] == {"text": "hello", "stop": "end_turn", "model": "hunyuan-a13b", "counted": [True, True]}
+    assert got["streamed"]["text"] == "one two three four"
+    assert (got["image"], got["document"], got["paper"]) == ("seen", "from the document", "from the paper")
+    assert got["stopped"][2] == "one "
+    assert got["models"] is True
+    assert_all_taken(native)
