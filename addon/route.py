@@ -49,11 +49,16 @@ class Successor(BaseUrl):
     """
 
 
+def successor() -> Successor:
+    """What `SUCCESSOR` stands for."""
+    url = read.base_url(next(gone.moved_to for gone in map(profiles.load, profiles.names()) if gone.moved_to))
+    return Successor(url.scheme, url.host, url.port, url.path)
+
+
 @read.accepting("a base URL such as `https://tokenhub.tencentmaas.com/v1`, or `successor`")
 def _upstream(text: str) -> BaseUrl:
     if text == SUCCESSOR:
-        url = read.base_url(next(gone.moved_to for gone in map(profiles.load, profiles.names()) if gone.moved_to))
-        return Successor(url.scheme, url.host, url.port, url.path)
+        return successor()
     url = read.base_url(text)
     if paths.read(url.path, dialects.paths())[1] not in (None, paths.MODELS):
         raise ValueError(
@@ -274,7 +279,8 @@ class Routes:
         if is_native:
             own_path = self._base_path(base, demands, dialects.of_format(other), rerouted=rerouted)
         to = own_path + (api or _below_base(path)) + of_model if api or rerouted else path
-        meant = (below if rerouted or spoken in translates else own_path) + (api or "") + of_model
+        is_written_anew = spoken in translates or demands.dialect not in _HOUSES
+        meant = (below if rerouted or is_written_anew else own_path) + (api or "") + of_model
         dialect = spoken if spoken and (spoken in translates or spoken not in dialects.foreign()) else None
         if is_native and self._translate == "auto" and spoken in demands.native:
             dialect = dialects.native(spoken)
@@ -359,7 +365,8 @@ class Routes:
         # 2. The format that the path is for by its parts, or that it has no part for.
         if native or format_ != _CHAT:
             # Clients of another format write the version themselves; a chat client's base URL may lack it.
-            is_whole = (native and not rerouted) or bool(parts and _VERSION.fullmatch(parts[-1]))
+            has_none = profile.bases.get(format_) == ""  # the format's paths begin at the root, or below a gateway's
+            is_whole = (native and not rerouted) or has_none or bool(parts and _VERSION.fullmatch(parts[-1]))
             return base.path if is_whole else base.path + _USUAL_BASE
         if rerouted and not has_own_part:
             return base.path

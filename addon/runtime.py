@@ -68,6 +68,7 @@ from .upstream.circuit_breaker import Breaker
 from .upstream.client import HttpClient, Transport
 from .upstream.embedding_batches import EmbeddingBatches
 from .upstream.gate import Gate
+from .upstream.server_clock import ServerClocks
 from .vision.descriptions import Descriptions
 from .vision.vision_call import Vision
 from .wire import safe_text
@@ -108,7 +109,7 @@ class Runtime:
         self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
         self.batches = EmbeddingBatches(calls)
         self.chat_calls = ChatCalls(calls)
-        self.relay = Relay(self.http_client, self.gate, self.workers)
+        self.relay = Relay(self.http_client, self.gate, self.workers, clocks=calls.clocks)
         self.learnt = Learnt()
         self.seen_models = SeenModels()
         self.secrets = Secrets(sealing.use)
@@ -139,6 +140,11 @@ class Runtime:
                 exchanges=self.last_exchanges,
             )
         )
+
+    @property
+    def clocks(self) -> ServerClocks:
+        """The clocks of endpoints whose signatures name the time."""
+        return self.relay.clocks
 
     @property
     def settings(self) -> Settings:

@@ -26,7 +26,7 @@ FLOORS = (
     {"steps"},
     {"options"},
     {"cascade", "relay"},
-    {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins"},
+    {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins", "key_routes"},
     {
         *("repaired", "rules", "dialects", "fallbacks", "mending", "route", "vendors", "admission", "kept"),
         *("budgets", "model_map", "runaway", "stores"),

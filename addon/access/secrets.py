@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..config.option import part
 from .client_tokens import ClientTokens, TokenSettings
+from .cloud_key import CloudKey
 from .keys import KeySettings, LentKey
 from .provider_keys import ProviderKeys, ProviderKeySettings
 from .seal_keys import SealKeys, SealSettings
@@ -26,6 +27,7 @@ class Secrets:
 
     def __init__(self, use_seals: Callable[[Sequence[bytes]], None]) -> None:
         self.key = LentKey()
+        self.cloud = CloudKey()
         self.providers = ProviderKeys()
         self.tokens = ClientTokens()
         self.seals = SealKeys(use_seals)
@@ -34,6 +36,7 @@ class Secrets:
     def prepared(self, settings: SecretSettings) -> Callable[[], None]:
         """Read what `settings` name. Returns what puts it in force. Raises `OptionError`."""
         key = self.key.configured(part(settings, KeySettings))
+        self.cloud.check()
         providers = self.providers.configured(part(settings, ProviderKeySettings))
         tokens = self.tokens.configured(part(settings, TokenSettings))
         seals = self.seals.configured(part(settings, SealSettings))

@@ -206,11 +206,21 @@ class Demands(Protocol):
         """The texts that may be put into a request."""
 
 
+class RepeatedEvent(Protocol):
+    """An event of a stream that others differ from in their text alone."""
+
+    def chat_event(self, data: bytes) -> bytes | None:
+        """The bytes of the chat event for the `data` of such another one; `None` for any other event."""
+
+
 class UpstreamDialect(AnswerReader, Protocol):
     """A format that an upstream speaks."""
 
-    headers: Mapping[str, str]
-    """Headers that its requests need, names in lower case."""
+    lists_models: bool
+    """It has a list of models at `/models`, below the base URL."""
+
+    def headers(self, house: House) -> Mapping[str, str]:
+        """Headers that its requests of the house language `house` need."""
 
     def path(self, house: House) -> str:
         """The path below the base URL for requests of the house language `house`."""
@@ -219,4 +229,13 @@ class UpstreamDialect(AnswerReader, Protocol):
         """The body to send for a request in the house language, which may be changed. Raises `BadRequest`.
 
         What is dropped or reworded is told in `note`, under `changes`: a list of `[pointer, why]`.
+        """
+
+    def goes_on(self, raw: bytes) -> bool:
+        """Whether the bytes of whole events tell that none ends the answer, or is an error. `True` is certain."""
+
+    def repeated(self, data: bytes, chunks: list[JsonObject], made: bytes) -> RepeatedEvent | None:
+        """What need not be read of later events: those like this one, whose `data` became `chunks`, written as `made`.
+
+        `None` where each has to be read.
         """

@@ -21,6 +21,7 @@ from ..steps.base import PATIENCE
 from ..upstream.circuit_breaker import refusal
 from ..upstream.gate import CallPermit, CallRefused, Gate
 from ..upstream.retry import allowed, verdict
+from ..upstream.server_clock import TC3
 from . import detour
 from .mitmproxy_internals import flows
 
@@ -54,8 +55,9 @@ class Dispatcher:
     ) -> Response | None:
         """Let the repaired request of `flow` go to its endpoint as soon as its account has a slot.
 
-        By the relay under `hunyuan_retry=all`, with `mend`, which may let it go once more where it is refused, and with
-        `fallbacks`, which may let it go elsewhere.
+        By the relay under `hunyuan_retry=all`; with `mend`, which may let it go once more where it is refused; with
+        `fallbacks`, which may let it go elsewhere; and to an endpoint whose clock decides about its signature and isn't
+        known to agree.
 
         `arrived`: when the request came in, on the monotonic clock; its client has waited since then, also while images
         were described. Returns the client's answer if the request may not go. Cancelling leaves the queue.
@@ -67,6 +69,7 @@ class Dispatcher:
         until = arrived + PATIENCE
         is_tried_again = settings.retry == "all"
         is_judged = is_tried_again or fallbacks is not None or exchange.rounds is not None
+        is_judged = is_judged or (profile.signer == TC3 and not self._relay.clocks.agrees(request.url))
         if is_judged or mend is not None:
             await self._relay.start()
             # While it waits for its answer the flow shows, and is saved with, its real address and no secret.

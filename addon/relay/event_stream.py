@@ -25,7 +25,7 @@ class EventStream:
         self._reading = reading
         self._waits = waits
         self._unpack = content_coding.unpacker(encoding)
-        self._parser = sse.Parser(MAX_HELD)
+        self._parser = sse.Parser(MAX_HELD, blanks=not reading.is_house)
         self._opening = sse.Opening()
         self._passed = 0
         self.opened = False

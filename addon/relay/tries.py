@@ -24,6 +24,7 @@ from ..upstream.circuit_breaker import host, refusal
 from ..upstream.client import Answer, CallFailed, CallTimedOut, HttpClient
 from ..upstream.gate import CallPermit, CallRefused, CircuitOpen, Gate
 from ..upstream.retry import Retryable
+from ..upstream.server_clock import TC3, ServerClocks, is_expired
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
 from ..upstream.timing import Timing
 from ..upstream.told_call import told_of
@@ -90,6 +91,7 @@ class Tools:
     counts: Counts
     workers: Workers
     timing: Timing
+    clocks: ServerClocks = field(default_factory=ServerClocks)
 
 
 class Tries:
@@ -101,6 +103,9 @@ class Tries:
         self._counts = tools.counts
         self._workers = tools.workers
         self._timing = tools.timing
+        self._clocks = tools.clocks
+        self._is_stale = False
+        """The endpoint said that the time of the last signature is wrong, and what its own is."""
         self._until = until
         """After it no further try is begun, on the clock of `tools.timing`."""
         self.made = 0
@@ -263,9 +268,19 @@ class Tries:
                 exchange.doing, exchange.queued = "", 1000 * self._job.progress.waited
 
     async def _sent(self, permit: CallPermit) -> Outcome:
+        """The outcome of one try; once more with another signature where the endpoint's clock makes that worth it."""
+        outcome = await self._sent_once(permit)
+        if not self._is_stale:
+            return outcome
+        outcome = await self._sent_once(permit)
+        self._is_stale = False
+        return outcome
+
+    async def _sent_once(self, permit: CallPermit) -> Outcome:
         job, self._answer = self._job, None
         try:
-            lines = signed(job.profile.signer, Unsigned("POST", job.url, self._traced(), self._body), time.time())
+            unsigned = Unsigned("POST", job.url, self._traced(), self._body)
+            lines = signed(job.profile.signer, unsigned, self._clocks.now(job.url))
         except UnusableCredentials as error:
             self._ended = 0, "not_sent"
             self.reason = "refused"
@@ -281,6 +296,8 @@ class Tries:
                 outcome = await self._received(answer)
                 if self._ended[1] == "cancelled":
                     self._ended = answer.status, ""
+                    if job.profile.signer == TC3 and answer.status < 300:
+                        self._clocks.accepted(job.url, headers.value(answer.headers, b"date"))
                 return outcome
         except TimeoutError:
             self._ended = self._ended[0], "timeout"
@@ -458,6 +475,8 @@ class Tries:
 
     def _failed(self, what: str, failure: FailedTry, given: Headers = ()) -> RawResponse | Retryable[RawResponse]:
         self.refusal, self.reason = failure.refusal, failure.reason
+        if self._job.profile.signer == TC3 and is_expired(failure.refusal[1]):
+            self._is_stale = self._clocks.refused(self._job.url, headers.value(given, b"date"))
         if not failure.may_pass:
             return failure.response
         self.why = what

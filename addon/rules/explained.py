@@ -129,6 +129,14 @@ FORMATS = {
         "(docs/facts/anthropic.md#chat-clients).",
         "dialects/anthropic/upstream.py",
     ),
+    "tencent-cloud-upstream": Explanation(
+        "A chat request to Tencent Cloud's own API becomes `ChatCompletions`, signed with a SecretId and a SecretKey, "
+        "and its answer a chat answer, streams and errors included; so does one that was translated into chat. What "
+        "has no native field is dropped and named.",
+        "Private deployments, the international site and old contracts have no other key "
+        "(docs/facts/tencent-cloud.md#fields).",
+        "dialects/tencent_cloud/upstream.py",
+    ),
     "responses": Explanation(
         "A request of OpenAI's Responses API becomes a chat request, and its answer a response, streams and errors "
         "included. Tools of every kind become functions, and their calls come back in the client's form. What chat "

@@ -82,7 +82,10 @@ class ToyUpstream:
 
     name = "toy-upstream"
     is_house = False
-    headers: Mapping[str, str] = {"toy-version": "1"}
+    lists_models = True
+
+    def headers(self, house: House) -> Mapping[str, str]:
+        return {"toy-version": "1"}
 
     def path(self, house: House) -> str:
         return "/toy"
@@ -110,6 +113,12 @@ class ToyUpstream:
         if "end" in event:
             return [{"choices": [{"index": 0, "delta": {}, "finish_reason": event["end"]}]}]
         return [{"choices": [{"index": 0, "delta": {"content": event.get("more", "")}}]}]
+
+    def repeated(self, data: bytes, chunks: list[JsonObject], made: bytes) -> None:
+        return None
+
+    def goes_on(self, raw: bytes) -> bool:
+        return False
 
     def error(self, status: int, body: bytes) -> bytes:
         found = json_body.parse_object(body)

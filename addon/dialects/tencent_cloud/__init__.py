@@ -1,0 +1,1 @@
+"""Tencent Cloud's own API for Hunyuan: `ChatCompletions`, `GetEmbedding`, `GetTokenCount`."""
