@@ -8,37 +8,12 @@ exact bytes. There is one call of `signed` for each way out: `hooks/sign.py` (re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
 
-type Headers = Sequence[tuple[bytes, bytes]]
-"""Header pairs, in their order and spelling."""
+from .signer import Headers, Signer, Unsigned, UnusableCredentials, replaced
+from .tc3 import Tc3
 
-
-@dataclass(frozen=True, slots=True)
-class Unsigned:
-    """A request that is otherwise ready. What the connection adds (`Host`, `Content-Length`) follows from the rest."""
-
-    method: str
-    url: str
-    headers: Headers
-    body: bytes
-
-
-class UnusableCredentials(Exception):
-    """The credentials aren't of the form that the endpoint's signer needs. The message never quotes them."""
-
-
-class Signer(Protocol):
-    """Puts the credentials on a request. Pure: the time is given."""
-
-    def sign(self, request: Unsigned, credentials: str, now: float) -> Headers:
-        """The headers to send `request` with; `replaced` makes them of those that it has.
-
-        `credentials`: what its `Authorization` has after `Bearer`. `now`: Unix time in seconds. Raises
-        `UnusableCredentials`.
-        """
+__all__ = ["BEARER", "SIGNERS", "Headers", "Signer", "Unsigned", "UnusableCredentials", "replaced", "signed"]
 
 
 class Bearer:
@@ -58,7 +33,7 @@ class XApiKey:
 
 
 BEARER = "bearer"
-SIGNERS: Mapping[str, Signer] = {BEARER: Bearer(), "x-api-key": XApiKey()}
+SIGNERS: Mapping[str, Signer] = {BEARER: Bearer(), "x-api-key": XApiKey(), "tc3": Tc3()}
 """By the name that a profile's `signer` gives."""
 
 
@@ -69,13 +44,6 @@ def signed(signer: str, request: Unsigned, now: float) -> Headers:
     """
     credentials = _credentials(request.headers)
     return SIGNERS[signer].sign(request, credentials, now) if credentials else request.headers
-
-
-def replaced(headers: Headers, new: Mapping[str, str]) -> Headers:
-    """`headers` with `new` in the place of those that have their names, and without any other `Authorization`."""
-    names = {b"authorization", *(name.lower().encode() for name in new)}
-    kept = [pair for pair in headers if pair[0].lower() not in names]
-    return [*kept, *((name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in new.items())]
 
 
 def _credentials(headers: Headers) -> str:

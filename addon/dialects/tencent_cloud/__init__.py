@@ -1,4 +1,3 @@
-"""Tencent Cloud's own Hunyuan API (hunyuan.tencentcloudapi.com, version 2023-09-01), as clients and as endpoints speak it.
-
-`client*`: programs that use the vendor's SDK. `upstream*`: endpoints that speak it.
+"""Tencent Cloud's own API for Hunyuan: `ChatCompletions`, `GetEmbedding`, `GetTokenCount`, as clients and as endpoints
+speak it. `client…`: programs with the vendor's SDK.
 """
