@@ -279,6 +279,9 @@ class Exchange:
     of a conversation. `""`: it got none."""
     error: str = ""
     """The code by which that error is counted, of a closed list (`wire.noted_errors.CODES`). `""`: it got none."""
+    error_status: int = 0
+    """The status that its error means, where the client's format hides it (Tencent Cloud's SDKs want 200); 0: the
+    answer's own."""
     left: bool = False
     """The client left before the end of its answer."""
     json_said: str = ""
@@ -309,6 +312,8 @@ class Exchange:
     """The request's headers."""
     lent: bool = False
     """It goes with the proxy's own key."""
+    claim: Any = None
+    """What its client's signature claims, until its body is there (`access.signed_clients.Claim`)."""
     caller: bytes = b""
     """A digest of what the caller authenticates with: what is kept for it is for no other."""
     query: str = ""
@@ -447,6 +452,7 @@ _UNDER_WAY = (
     "may_hold_images",
     "headers",
     "lent",
+    "claim",
     "caller",
     "query",
     "came",

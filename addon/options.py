@@ -16,6 +16,7 @@ from .access.cors import OriginSettings
 from .access.keys import KeySettings
 from .access.listeners import ListenerSettings
 from .access.seal_keys import SealSettings
+from .access.signed_clients import SecretSettings
 from .admission.accounts import AdmissionSettings
 from .answers.json_repair.settings import JsonSettings
 from .cascade import CascadeSettings
@@ -73,6 +74,7 @@ class Settings(
     BreakerSettings,
     KeySettings,
     TokenSettings,
+    SecretSettings,
     SealSettings,
     OriginSettings,
     AdminSettings,

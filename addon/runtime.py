@@ -14,6 +14,7 @@ from .access.client_tokens import ClientTokens, TokenSettings
 from .access.keys import KeySettings, LentKey
 from .access.rate_limits import RateLimits
 from .access.seal_keys import SealKeys, SealSettings
+from .access.signed_clients import Secrets, SecretSettings
 from .admission import Admission
 from .admission.leases import Leases
 from .answers.seen_models import SeenModels
@@ -110,6 +111,7 @@ class Runtime:
         self.key = LentKey()
         self.seal_keys = SealKeys(sealing.use)
         self.tokens = ClientTokens()
+        self.secrets = Secrets()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
         self.unauthenticated = UnauthenticatedClients()
         self.alerts = Watch(self.metrics)
@@ -149,6 +151,7 @@ class Runtime:
             raise OptionError(f"hunyuan_plugins={settings.plugins.text}: {unknown}")
         key = self.key.configured(part(settings, KeySettings))
         tokens = self.tokens.configured(part(settings, TokenSettings))
+        secrets = self.secrets.configured(part(settings, SecretSettings))
         seal_keys = self.seal_keys.configured(part(settings, SealSettings))
         webhook = self.alerts.webhook.address.configured(settings.alert_webhook_file)
         places = (settings.store, settings.store_max_bytes)
@@ -163,7 +166,7 @@ class Runtime:
             self.log_file.drop(logging_to)
             raise
         self.log_file.use(part(settings, LogSettings), logging_to)
-        self._settings, self.key, self.tokens = settings, key, tokens
+        self._settings, self.key, self.tokens, self.secrets = settings, key, tokens, secrets
         for note in traces():
             logger.warning("%s", note)
         if settings.admin is not None:
@@ -224,6 +227,7 @@ class Runtime:
     async def _look_at_secrets(self) -> None:
         await self.key.refresh()
         await self.tokens.refresh()
+        await self.secrets.refresh()
         await self.seal_keys.refresh()
         await self.admin.refresh()
         await self.alerts.webhook.address.refresh()
@@ -261,7 +265,13 @@ class Runtime:
 
     def _unusable(self) -> list[Path]:
         """Files that can't be used as they are now; the key's has a check of its own."""
-        secrets = (self.tokens.file, self.seal_keys.file, self.admin.token_file, self.alerts.webhook.address.file)
+        secrets = (
+            self.tokens.file,
+            self.secrets.file,
+            self.seal_keys.file,
+            self.admin.token_file,
+            self.alerts.webhook.address.file,
+        )
         secret = [file.path for file in secrets if file is not None and file.is_unusable]
         folder = self.profile_folder.unusable
         return [*self.config.unusable, *secret, *([folder] if folder else [])]

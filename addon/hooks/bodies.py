@@ -15,7 +15,7 @@ from mitmproxy import http
 from .. import events, pipeline, session, texts
 from ..answers import whole_body
 from ..answers.translated import NO_STEPS
-from ..dialects import DIALECTS
+from ..dialects import DIALECTS, SIGNED
 from ..dialects.base import BadRequest
 from ..exchange import Exchange, Response, printable
 from ..observe.traces import spans
@@ -24,7 +24,7 @@ from ..pipeline import Pipeline
 from ..runtime import Runtime
 from ..texts.terminal import say
 from ..wire import answer_facts, json_body, proxy_errors, safe_text
-from . import request_body, trace_headers
+from . import request_body, signed_clients, trace_headers
 from .dispatch import Dispatcher
 from .draining import Draining
 from .mended_try import MendedTry
@@ -105,7 +105,10 @@ class Bodies:
         started = time.perf_counter()
         noted = exchange.noted()
         try:
-            response = await self._through(request, exchange, mending)
+            response = None
+            if exchange.dialect in SIGNED:
+                response = await signed_clients.checked(request, exchange, self._runtime)
+            response = response or await self._through(request, exchange, mending)
             if response is not None and response.status >= 400 and exchange.mode != "observe":
                 exchange.forget(noted)
             return response

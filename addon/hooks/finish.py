@@ -76,7 +76,7 @@ class Finisher:
     def _charge(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         """Count the exchange's tokens against its client's limit."""
         response = flow.response
-        if not exchange.client or response is None or response.status_code >= 400:
+        if not exchange.client or response is None or (exchange.error_status or response.status_code) >= 400:
             return
         if exchange.answered and not exchange.tokens:
             return  # no endpoint was called; the joined answers of an embeddings request have their usage
@@ -139,6 +139,7 @@ def _outcome(flow: http.HTTPFlow, exchange: Exchange, text: str) -> Outcome:
     status = flow.response.status_code if flow.response else None
     if status is None or flow.error:
         return Outcome("failed", status, text)
+    status = exchange.error_status or status
     return Outcome("refused" if exchange.answered and status >= 400 else "answered", status, text)
 
 

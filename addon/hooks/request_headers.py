@@ -28,7 +28,7 @@ from ..upstream.client import ASKED, LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, T
 from ..upstream.signing import BEARER
 from ..wire import host_names, paths, proxy_errors, rule_names, safe_text, user_agents
 from ..wire.trace_context import TRACEPARENT, TRACESTATE
-from . import exchanges, proxy_modes, redaction, way_out
+from . import exchanges, proxy_modes, redaction, signed_clients, way_out
 from .mitmproxy_internals import flows, ports, sent_host
 from .process import Process
 from .respond import answer_preflight, refuse_upgrade, respond
@@ -43,6 +43,7 @@ RUNAWAY_HEADER = "x-hunyuan-runaway"
 """Request header: `off` lets an agent go on as long as it likes. It goes no further."""
 _ASKED = (MODE_HEADER, RUNAWAY_HEADER, json_settings.HEADER)
 _ASKING = frozenset(name.encode() for name in _ASKED)
+_ROOT = ("/", "/?")
 
 
 class RequestHeaders:
@@ -113,7 +114,10 @@ class RequestHeaders:
             self._pass_preflight(flow, route, self._begun(flow, route, mode), caller)
             return
         answer = _answered_here(flow, route, self._settings)
-        admitted = await self._admitted(flow, caller, route, counted=answer is None)
+        signed = signed_clients.read(flow.request, route, self._runtime.secrets)
+        caller = signed.caller(caller)
+        counted = answer is None and not signed.pending
+        admitted = signed.refusal(caller, await self._admitted(flow, caller, route, counted=counted))
         if isinstance(admitted, Response):
             self._refuse(flow, self._begun(flow, route, mode), caller, admitted)
         elif route is not None and isinstance(caller, Caller):
@@ -125,7 +129,7 @@ class RequestHeaders:
             exchange.query = flow.request.path.partition("?")[2]
             exchange.may_run_on = may_run_on
             exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))
-            if answer is not None:
+            if (answer := answer or signed.begin(exchange)) is not None:
                 respond(flow, exchange, answer)
             else:
                 self._direct(flow, route, exchange, caller)
@@ -148,13 +152,16 @@ class RequestHeaders:
     def _route(self, flow: http.HTTPFlow) -> Route | None:
         request = flow.request
         address = Address(request.scheme, request.host, request.port, request.path)
+        named = None
+        if address.path[:2] in _ROOT and request.method != "OPTIONS":  # the only path of APIs that headers tell apart
+            named = dialects.of_headers(request.pretty_host, address.path, request.headers)
         if _reverse(flow):
-            return self._routes.of_port(request.method, address, sent_host.of(request))
+            return self._routes.of_port(request.method, address, sent_host.of(request), named)
         # With a server address the client has opened a tunnel to it, or its connection was redirected here. Without
         # one, the TLS handshake (if any) was with the proxy itself.
         sni = flow.client_conn.sni if flow.server_conn.address else None
         sent = sent_host.of(request)
-        route = self._routes.route(request.method, address, sni, sent)
+        route = self._routes.route(request.method, address, sni, sent, named=named)
         if (
             route is None
             and host_names.one_name(request.host, sni, sent) is None
@@ -218,7 +225,7 @@ class RequestHeaders:
         """Send the request along its route, with the lent key if it gets one."""
         request = flow.request
         asked = request.host
-        had_key = _readdress(request, route, exchange)
+        had_key = _readdress(request, route, exchange) or exchange.claim is not None
         to_chat = (route.dialect is not None and not route.native) or route.lists_models
         translated = exchange.spoken in route.translates
         if to_chat and keys.send_as_bearer(request.headers, alone=translated) and exchange.mode != "off":

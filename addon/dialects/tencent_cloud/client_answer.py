@@ -16,19 +16,19 @@ from ...wire import usage as usages
 from .. import ending, spoken
 from ..ending import Counts
 from .client_request import COUNTED
+from .fields import FINISH_REASONS
 
 NOTE: Final = "以上内容为AI生成，不代表开发者立场，请勿删除或修改本标记"
 """What each answer of the vendor's says of itself: the mark of generated content, which nobody may remove."""
 REQUEST_ID: Final = "request_id"
 """The exchange's id; a key of the note."""
-FINISHED: Final = {"tool_calls": "tool_calls", "function_call": "tool_calls"}
 
 
 def finish_reason(reason: object) -> str:
     """The vendor's word for why an answer ends: it has none for an answer that was cut."""
     if ending.is_filtered(reason):
         return "sensitive"
-    return FINISHED.get(reason, "stop") if isinstance(reason, str) else "stop"
+    return FINISH_REASONS.get(reason, "stop") if isinstance(reason, str) else "stop"
 
 
 def completion(chat: JsonObject, note: JsonObject) -> JsonObject:
@@ -89,7 +89,7 @@ def usage(given: JsonObject | None, note: JsonObject, written: int) -> JsonObjec
 
 
 def usage_object(counts: Counts, *, cached: bool) -> JsonObject:
-    """`Usage` of these counts. `cached`: the endpoint said how much came from its cache; as a text, as the vendor has it."""
+    """`Usage` of these counts; with those of the cache, as a text, where the endpoint has `cached` ones."""
     made: JsonObject = {
         "PromptTokens": counts.prompt,
         "CompletionTokens": counts.completion,

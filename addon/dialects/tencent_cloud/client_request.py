@@ -15,6 +15,7 @@ from ...rules.fields import escape
 from ...wire import json_body
 from ..base import BadRequest
 from ..told import Told
+from . import fields
 
 EMBEDDING_MODEL: Final = "hunyuan-embedding"
 """What made the vectors of `GetEmbedding`, which names no model."""
@@ -26,24 +27,10 @@ REFUSED_AS: Final = "refused_as"
 """The vendor's code for a `BadRequest`, where it isn't that of an invalid value; a key of the note."""
 _MISSING: Final = "MissingParameter"
 _ROLES: Final = ("system", "user", "assistant", "tool")
-_SAME: Final = {"Temperature": "temperature", "TopP": "top_p", "Seed": "seed"}
-"""Parameters that are the same in chat but for their names."""
-_SWITCHES: Final = {
-    "Citation": "citation",
-    "EnableDeepRead": "enable_deep_read",
-    "EnableDeepSearch": "enable_deep_search",
-    "EnableEnhancement": "enable_enhancement",
-    "EnableMultimedia": "enable_multimedia",
-    "EnableRecommendedQuestions": "enable_recommended_questions",
-    "EnableSpeedSearch": "enable_speed_search",
-    "ForceSearchEnhancement": "force_search_enhancement",
-    "SearchInfo": "search_info",
-    "StreamModeration": "stream_moderation",
-    "TopicChoice": "topic_choice",
-    "WebSearchOptions": "web_search_options",
-}
-"""Hunyuan's own switches, as its OpenAI-compatible endpoint calls them. Other endpoints have nothing for them: the rules
-drop and name them there."""
+_PLAIN: Final = {native: chat for chat, native in fields.PLAIN.items() if chat not in ("stream", "enable_thinking")}
+"""Parameters that are the same in chat but for their names. Of Hunyuan's own switches other endpoints have nothing: the
+rules drop and name them there."""
+_NESTED: Final = {native: chat for chat, native in fields.NESTED.items()}
 _ELSEWHERE: Final = frozenset(
     ["Model", "Messages", "Stream", "Stop", "EnableThinking", "Tools", "ToolChoice", "CustomTool"]
 )
@@ -64,8 +51,8 @@ def chat_request(body: JsonObject, note: JsonObject) -> JsonObject:
     # 2. Parameters.
     if _switch(body, "Stream"):
         chat |= {"stream": True, "stream_options": {"include_usage": True}}
-    for table in (_SAME, _SWITCHES):
-        chat |= {name: body[key] for key, name in table.items() if body.get(key) is not None}
+    chat |= {name: body[key] for key, name in _PLAIN.items() if body.get(key) is not None}
+    chat |= {name: fields.to_chat(body[key]) for key, name in _NESTED.items() if body.get(key) is not None}
     if stop := _stop(body.get("Stop")):
         chat["stop"] = stop
     if (thinks := _switch(body, "EnableThinking")) is not None:
@@ -73,7 +60,7 @@ def chat_request(body: JsonObject, note: JsonObject) -> JsonObject:
     # 3. Tools.
     chat |= _tools(body, note)
     for key, value in body.items():
-        if key not in _ELSEWHERE and key not in _SAME and key not in _SWITCHES and value is not None:
+        if key not in _ELSEWHERE and key not in _PLAIN and key not in _NESTED and value is not None:
             told.say(f"/{escape(key)}", "a parameter that chat has no word for is dropped")
     # 4. What the answer must know.
     note["model"] = model

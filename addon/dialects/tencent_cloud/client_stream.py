@@ -14,17 +14,14 @@ from ...exchange import JsonObject
 from ...wire import json_body, sse
 from ...wire import usage as usages
 from .. import ending, spoken
-from ..errors import of_object
 from ..writer import json_text
-from .client_answer import NOTE, call, created, finish_reason, identity, said_text, usage, usage_object
-from .client_errors import is_timeout
+from . import client_errors
+from .client_answer import NOTE, call, created, finish_reason, identity, said_text, usage
 
 _KEEP_ALIVE: Final = sse.COMMENT + b"\n"
 _BYTES_A_TOKEN: Final = 6
 """UTF-8 bytes of a text for each token that is counted while it comes: more than any language has, so that the exact
 number at the end is not below what was said before. English has four to five, Chinese four to five."""
-_BROKEN, _TIMED_OUT = 4000, 4001
-"""The vendor's codes in `ErrorMsg`."""
 _TEXT: Final = "content"
 _DELTA: Final = b'data: {"Note":%b,"Choices":[{"FinishReason":"","Index":0,"Delta":{"Role":"assistant","Content":' % (
     json_text(NOTE)
@@ -94,14 +91,13 @@ class ClientWriter:
         return [self._event([choice], usage(self._usage, self._note, self._characters))]
 
     def fail(self, error: JsonObject) -> list[bytes]:
-        """An event with `ErrorMsg`, with which the stream ends; its choice says nothing, so that a program may read it."""
+        """An event with `ErrorMsg`, with which the stream ends. It has a choice, which programs read unasked."""
         if self._over:
             return []
         self._over = True
-        code = _TIMED_OUT if is_timeout(error) else _BROKEN
         choice = {"FinishReason": "", "Index": 0, "Delta": {"Role": "assistant", "Content": ""}}
         event = self._fields([choice], self._estimate())
-        return [_written({**event, "ErrorMsg": {"Msg": of_object(error).message, "Code": code}})]
+        return [_written({**event, "ErrorMsg": client_errors.in_stream(error)})]
 
     def keep_alive(self) -> list[bytes]:
         """A line that the SDKs skip."""
@@ -110,8 +106,7 @@ class ClientWriter:
     def _begin(self, chunk: JsonObject) -> None:
         self._id, self._created = identity(chunk, self._note), created(chunk)
         self._prompt = self._counted().prompt
-        tail = b'}}],"Created":%d,"Id":%b,"Usage":' % (self._created, _one_line(json_text(self._id)))
-        self._after = tail
+        self._after = b'}}],"Created":%d,"Id":%b,"Usage":' % (self._created, _one_line(json_text(self._id)))
 
     def _choice(self, choice: JsonObject) -> list[bytes]:
         """The events for what a choice of a chunk brings: all its pieces, but for why it ends."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from . import access, admin, agents, answers, kept, models, process, queue, reading, unreachable, vendor, vision
+from . import access, admin, agents, answers, kept, models, native, process, queue, reading, unreachable, vendor, vision
 from .access import *
 from .admin import *
 from .agents import *
@@ -26,6 +26,7 @@ from .entry import UPSTREAM_STATUS as UPSTREAM_STATUS
 from .entry import Entry as Entry
 from .kept import *
 from .models import *
+from .native import *
 from .process import *
 from .queue import *
 from .reading import *
@@ -33,7 +34,21 @@ from .unreachable import *
 from .vendor import *
 from .vision import *
 
-ROOMS: Final = (access, reading, kept, models, agents, queue, unreachable, answers, vision, vendor, process, admin)
+ROOMS: Final = (
+    access,
+    native,
+    reading,
+    kept,
+    models,
+    agents,
+    queue,
+    unreachable,
+    answers,
+    vision,
+    vendor,
+    process,
+    admin,
+)
 """The modules of the catalogue, in the order of docs/errors.md. The first line of each docstring is its heading."""
 CATALOGUE: Final[Mapping[str, Entry]] = {
     name: entry for room in ROOMS for name, entry in vars(room).items() if isinstance(entry, Entry)

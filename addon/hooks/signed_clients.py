@@ -1,0 +1,129 @@
+"""Requests that their clients sign (Tencent Cloud's SDK): read at their headers, checked once the body is there.
+
+Between the two the client is the one that the signature claims: the request may be lent the key by then, but leaves
+only after `checked`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from mitmproxy import http
+
+from ..access import signed_clients
+from ..access.callers import Caller
+from ..access.signed_clients import Claim, Secrets
+from ..dialects import SIGNED
+from ..dialects.tencent_cloud import client_api
+from ..exchange import Exchange, Response
+from ..route import Route
+from ..runtime import Runtime
+from ..wire import proxy_errors
+from ..wire.openai_error import ProxyError
+from .mitmproxy_internals import sent_host
+
+_BYTES_HASHED = 16
+"""Bytes that are hashed in the time that `Workers` counts for one."""
+
+
+@dataclass(slots=True)
+class Signed:
+    """What the headers of a native request say of who has sent it, and of whether it can be answered."""
+
+    claim: Claim | None = None
+    fault: ProxyError | None = None
+    pending: bool = False
+    """The client is the claimed one, which isn't admitted yet."""
+
+    def caller(self, known: Caller | Response) -> Caller | Response:
+        """The sender: the claimed client, unless another is known, by a token or a password."""
+        if isinstance(known, Response) or known.known or self.claim is None or self.claim.client is None:
+            return known
+        self.pending = True
+        return known._replace(client=self.claim.client)
+
+    def refusal[T](self, caller: Caller | Response, admitted: Response | T) -> Response | T:
+        """The refusal of a request whose client sent no token, in words for one that can't have one."""
+        unknown = isinstance(caller, Caller) and not caller.known
+        if unknown and isinstance(admitted, Response) and admitted.status == 401:
+            return proxy_errors.SECRET_ID_UNKNOWN().response()
+        return admitted
+
+    def begin(self, exchange: Exchange) -> Response | None:
+        """Note the claim for `checked`. Returns the error of a request that can't be answered."""
+        if self.fault is not None:
+            return self.fault.response()
+        if not exchange.dialect or exchange.mode == "observe":
+            return proxy_errors.NATIVE_UNTRANSLATED().response()
+        if self.claim is not None and (self.pending or self.claim.client is None):
+            exchange.claim = self.claim
+        return None
+
+
+class _Unsigned(Signed):
+    """Any other request."""
+
+    def caller(self, known: Caller | Response) -> Caller | Response:
+        """The sender, as it is known."""
+        return known
+
+    def refusal[T](self, caller: Caller | Response, admitted: Response | T) -> Response | T:
+        """The refusal itself."""
+        return admitted
+
+    def begin(self, exchange: Exchange) -> Response | None:
+        """Nothing."""
+        return None
+
+
+_UNSIGNED = _Unsigned()
+
+
+def read(request: http.Request, route: Route | None, secrets: Secrets) -> Signed:
+    """Read the headers of a native request, and remove from it what its client authenticates with.
+
+    Not of one to an endpoint that speaks the API itself.
+    """
+    if route is None or route.spoken not in SIGNED or route.native:
+        return _UNSIGNED
+    host = next(iter(sent_host.of(request)), "")
+    found = signed_clients.read_claim(request, host, secrets, time.time())
+    signed_clients.drop_signature(request.headers)
+    fault = client_api.fault(request.method, request.headers)
+    if fault is None and _length(request) > client_api.LARGEST:
+        fault = proxy_errors.REQUEST_TOO_LARGE(limit=client_api.LARGEST)
+    if isinstance(found, ProxyError):
+        return Signed(None, fault or found)
+    return Signed(found, fault)
+
+
+async def checked(request: http.Request, exchange: Exchange, runtime: Runtime) -> Response | None:
+    """Why a native request is refused, now that its body is there; `None`: its client is the one that it says."""
+    body = request.raw_content or b""
+    claim: Claim | None = exchange.claim
+    exchange.claim = None
+    if len(body) > client_api.LARGEST:
+        return proxy_errors.REQUEST_TOO_LARGE(limit=client_api.LARGEST).response()
+    if claim is None:
+        return None
+    wrong = await runtime.workers.run(lambda _: claim.wrong(body), len(body) // _BYTES_HASHED)
+    if wrong is not None:
+        exchange.client = ""
+        return wrong.response()
+    if claim.client is None:
+        return None
+    admitted = await runtime.limits.admit(claim.client)
+    if isinstance(admitted, Response):
+        return admitted
+    exchange.limits = admitted
+    return None
+
+
+def _length(request: http.Request) -> int:
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdecimal() and len(length) < _LONGEST else 0
+
+
+_LONGEST = 15
+"""Digits of a length."""
