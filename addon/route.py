@@ -292,7 +292,8 @@ class Routes:
         # 2. The format that the path is for by its parts, or that it has no part for.
         if native or format_ != _CHAT:
             # Clients of another format write the version themselves; a chat client's base URL may lack it.
-            is_whole = (native and not rerouted) or bool(parts and _VERSION.fullmatch(parts[-1]))
+            has_none = profile.bases.get(format_) == ""  # the format's paths begin at the root, or below a gateway's
+            is_whole = (native and not rerouted) or has_none or bool(parts and _VERSION.fullmatch(parts[-1]))
             return base.path if is_whole else base.path + _USUAL_BASE
         if rerouted and not has_own_part:
             return base.path

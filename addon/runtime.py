@@ -66,6 +66,7 @@ from .upstream.circuit_breaker import Breaker
 from .upstream.client import HttpClient, Transport
 from .upstream.embedding_batches import EmbeddingBatches
 from .upstream.gate import Gate
+from .upstream.server_clock import ServerClocks
 from .vision.descriptions import Descriptions
 from .vision.vision_call import Vision
 from .wire import safe_text
@@ -101,11 +102,12 @@ class Runtime:
         self.chain = stores.Chain(stores.Memory(settings.cache_entries, settings.cache_bytes))
         self.kept = KeptAnswers(part(settings, KeepSettings))
         self.reasoning = KeptReasoning(part(settings, KeepSettings), self.kept.chain)
-        calls = Calls(self.http_client, self.gate)
+        self.clocks = ServerClocks()
+        calls = Calls(self.http_client, self.gate, clocks=self.clocks)
         self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
         self.batches = EmbeddingBatches(calls)
         self.chat_calls = ChatCalls(calls)
-        self.relay = Relay(self.http_client, self.gate, self.workers)
+        self.relay = Relay(self.http_client, self.gate, self.workers, clocks=self.clocks)
         self.learnt = Learnt()
         self.seen_models = SeenModels()
         self.key = LentKey()

@@ -23,6 +23,7 @@ from .responses.native import NativeResponses
 from .tencent_cloud import client_api
 from .tencent_cloud.client import TencentCloud, TencentEmbedding, TencentTokenCount
 from .tencent_cloud.client_api import TencentCloudApi
+from .tencent_cloud.upstream import TencentCloudUpstream
 
 _NATIVE: tuple[NativeDialect, ...] = (NativeMessages(Anthropic()), NativeResponses(Responses()))
 NATIVE: Mapping[str, NativeDialect] = {dialect.name: dialect for dialect in _NATIVE}
@@ -49,7 +50,11 @@ APIS: Mapping[str, Api] = {api.dialect: api for api in (AnthropicApi(), Response
 """What else clients ask for, by the name of their dialect."""
 
 HOUSE = "openai"
-UPSTREAM_DIALECTS: Mapping[str, UpstreamDialect] = {HOUSE: ChatUpstream(), "anthropic": AnthropicUpstream()}
+UPSTREAM_DIALECTS: Mapping[str, UpstreamDialect] = {
+    HOUSE: ChatUpstream(),
+    "anthropic": AnthropicUpstream(),
+    "tencent_cloud": TencentCloudUpstream(),
+}
 """What upstreams speak, by the name that a profile's `dialect` gives."""
 
 

@@ -209,8 +209,8 @@ class Demands(Protocol):
 class UpstreamDialect(AnswerReader, Protocol):
     """A format that an upstream speaks."""
 
-    headers: Mapping[str, str]
-    """Headers that its requests need, names in lower case."""
+    def headers(self, house: House) -> Mapping[str, str]:
+        """Headers that its requests of the house language `house` need."""
 
     def path(self, house: House) -> str:
         """The path below the base URL for requests of the house language `house`."""
@@ -220,3 +220,6 @@ class UpstreamDialect(AnswerReader, Protocol):
 
         What is dropped or reworded is told in `note`, under `changes`: a list of `[pointer, why]`.
         """
+
+    def goes_on(self, raw: bytes) -> bool:
+        """Whether the bytes of whole events tell that none ends the answer, or is an error. `True` is certain."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..exchange import JsonObject, Response
-from ..wire import json_body, sse
+from ..wire import chat_events, json_body, sse
 from .base import Demands, House
 
 
@@ -59,7 +59,10 @@ class ChatUpstream:
 
     name = "openai"
     is_house = True
-    headers: Mapping[str, str] = {}
+
+    def headers(self, house: House) -> Mapping[str, str]:
+        """None."""
+        return {}
 
     def path(self, house: House) -> str:
         """`/chat/completions` or `/embeddings`."""
@@ -80,3 +83,7 @@ class ChatUpstream:
     def error(self, status: int, body: bytes) -> bytes:
         """`body` itself."""
         return body
+
+    def goes_on(self, raw: bytes) -> bool:
+        """See `chat_events.go_on`."""
+        return chat_events.go_on(raw)

@@ -20,6 +20,7 @@ from ..route import is_translated
 from ..rules import model_names
 from ..runtime import Runtime
 from ..texts.terminal import say
+from ..upstream.server_clock import TC3, is_expired
 from ..wire import noted_errors, rule_names, safe_text, short_reason, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..workers import Abandoned
@@ -49,6 +50,8 @@ class Answers:
         if response is None or exchange.answered:
             return
         try:
+            if exchange.dialect and profiles.load(exchange.profile).signer == TC3 and _is_stream(response):
+                self._runtime.clocks.accepted(flow.request.url, response.headers.get("date"))
             self._name(flow.request, response, exchange)
             mark(response, exchange)
             exchange.tries = _tries(response)
@@ -171,6 +174,12 @@ class Answers:
         if response is None or self._is_answered_here(flow, response, exchange):
             return
         self._look_at(response, exchange)
+        if (
+            exchange.dialect
+            and profiles.load(exchange.profile).signer == TC3
+            and is_expired(response.raw_content or b"")
+        ):
+            self._runtime.clocks.refused(flow.request.url, response.headers.get("date"))
         if not (exchange.dialect or exchange.lists_models or exchange.names_models) or response.raw_content is None:
             return
         if exchange.mode == "observe":

@@ -65,7 +65,7 @@ class Bodies:
                 response = await self._dispatched(flow, exchange, arrived, mending)
             if response is None and not self._dispatcher.is_relayed(flow):  # the relay signs each try
                 traced = trace_headers.put_on(flow.request, exchange)
-                response = sign(flow.request, exchange)
+                response = sign(flow.request, exchange, self._runtime.clocks)
                 if response is None:
                     exchange.tell(
                         events.SENT,

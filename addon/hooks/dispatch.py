@@ -20,6 +20,7 @@ from ..relay import Job, JobProgress, Mended, Relay
 from ..steps.base import PATIENCE
 from ..upstream.circuit_breaker import refusal
 from ..upstream.gate import CallPermit, CallRefused, Gate
+from ..upstream.server_clock import TC3
 from ..upstream.retry import allowed, verdict
 from . import detour
 from .mitmproxy_internals import flows
@@ -47,7 +48,8 @@ class Dispatcher:
     ) -> Response | None:
         """Let the repaired request of `flow` go to its endpoint as soon as its account has a slot.
 
-        By the relay under `hunyuan_retry=all`, and with `mend`, which may let it go once more where it is refused.
+        By the relay under `hunyuan_retry=all`, and with `mend`, which may let it go once more where it is refused; and
+        to an endpoint whose clock decides about its signature and isn't known to agree, which may refuse it for that.
 
         `arrived`: when the request came in, on the monotonic clock; its client has waited since then, also while images
         were described. Returns the client's answer if the request may not go. Cancelling leaves the queue.
@@ -58,7 +60,8 @@ class Dispatcher:
         ahead = exchange.vision_calls > 0
         until = arrived + PATIENCE
         is_tried_again = settings.retry == "all"
-        if is_tried_again or mend is not None:
+        may_be_stale = profile.signer == TC3 and not self._relay.clocks.agrees(request.url)
+        if is_tried_again or mend is not None or may_be_stale:
             await self._relay.start()
             # While it waits for its answer the flow shows, and is saved with, its real address and no secret.
             progress = JobProgress(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)
@@ -80,7 +83,7 @@ class Dispatcher:
                 language=exchange.error_language,
                 exchange=exchange,
                 progress=progress,
-                judges=is_tried_again,
+                judges=is_tried_again or profile.signer == TC3,
                 mend=mend,
             )
             secret = self._relay.take(job)

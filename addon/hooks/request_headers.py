@@ -257,7 +257,7 @@ class RequestHeaders:
             return  # signed when its body is written
         put_exchange_on(request, exchange)
         if route.lists_models:
-            if (refused := sign(request, exchange)) is not None:
+            if (refused := sign(request, exchange, self._runtime.clocks)) is not None:
                 respond(flow, exchange, refused)
                 return
             formed = exchange.spoken in dialects.APIS and self._settings.translate != "never"

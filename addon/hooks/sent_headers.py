@@ -46,7 +46,7 @@ def set_headers(request: http.Request, exchange: Exchange, model: str) -> None:
         target = request.path if dialect.is_house else ""  # the query is the other format's own
         request.path = api_path(target, exchange.base_url, upstream.path(dialect.house))
         _drop_own_headers(request, dialect.name)
-        for name, value in upstream.headers.items():
+        for name, value in upstream.headers(dialect.house).items():
             request.headers[name] = value
     if exchange.dialect == NativeMessages.name:
         _leave_accepted_betas(request, exchange, model)

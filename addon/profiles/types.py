@@ -23,6 +23,7 @@ ErrorKind = Literal[
     "client_refused",
     "overflow",
     "too_large",
+    "retired",
 ]
 Replay = Literal["required", "wanted", "ignored", "harmful"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 
-from ..dialects import NATIVE, reader
+from ..dialects import NATIVE, UPSTREAM_DIALECTS, reader
 from ..exchange import JsonObject
-from ..wire import chat_events, json_body
+from ..wire import json_body
 from .job import Job
 
 
@@ -20,6 +20,7 @@ class Reading:
     def __init__(self, dialect: str = "openai", note: JsonObject | None = None) -> None:
         self._upstream = reader(dialect)
         self._native = NATIVE.get(dialect)
+        self._goes_on = UPSTREAM_DIALECTS[dialect].goes_on if dialect in UPSTREAM_DIALECTS else None
         self._note = copy.deepcopy(note or {})
 
     @classmethod
@@ -36,7 +37,7 @@ class Reading:
         """Whether the bytes of whole events tell that none ends the answer, or is an error."""
         if self._native is not None:
             return self._native.goes_on(raw, {})
-        return self.is_house and chat_events.go_on(raw)
+        return self._goes_on is not None and self._goes_on(raw)
 
     def whole(self, text: bytes) -> bytes:
         """The body of a whole answer."""

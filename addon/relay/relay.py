@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..texts.terminal import say
 from ..upstream.client import HttpClient
 from ..upstream.gate import Gate
+from ..upstream.server_clock import ServerClocks
 from ..upstream.timing import Timing
 from ..wire import proxy_errors, safe_text
 from ..workers import Workers
@@ -27,12 +28,18 @@ class Relay:
     """Relays calls through `http_client` and `gate`. Large answers are checked by `workers`."""
 
     def __init__(
-        self, http_client: HttpClient, gate: Gate, workers: Workers | None = None, timing: Timing | None = None
+        self,
+        http_client: HttpClient,
+        gate: Gate,
+        workers: Workers | None = None,
+        timing: Timing | None = None,
+        clocks: ServerClocks | None = None,
     ) -> None:
         self._http_client = http_client
         self._gate = gate
         self._workers = workers or Workers()
         self._timing = timing or Timing()
+        self.clocks = clocks or ServerClocks()
         self._server: Server | None = None
         self._jobs: dict[str, Job] = {}
         self._calls: set[asyncio.Task[None]] = set()
@@ -122,6 +129,7 @@ class Relay:
             counts=self.counts,
             workers=self._workers,
             timing=self._timing,
+            clocks=self.clocks,
         )
         try:
             response = await call.run()

@@ -18,6 +18,7 @@ from ..upstream.circuit_breaker import host, refusal
 from ..upstream.client import Answer, CallFailed, CallTimedOut, HttpClient
 from ..upstream.gate import CallPermit, CallRefused, Gate
 from ..upstream.retry import Retryable, persist
+from ..upstream.server_clock import TC3, ServerClocks, is_expired
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
 from ..upstream.timing import Timing
 from ..upstream.told_call import told_of
@@ -76,6 +77,7 @@ class Call:
         counts: Counts,
         workers: Workers,
         timing: Timing,
+        clocks: ServerClocks,
     ) -> None:
         self._job = job
         self._headers = headers.for_endpoint(request_headers, streamed=job.streamed)
@@ -86,6 +88,9 @@ class Call:
         self._counts = counts
         self._workers = workers
         self._timing = timing
+        self._clocks = clocks
+        self._is_stale = False
+        """The endpoint said that the time of the last signature is wrong, and what its own is."""
         self._until = timing.clock() + job.deadline
         self._tries = 0
         self._last_failure = ""
@@ -226,9 +231,19 @@ class Call:
                 exchange.doing, exchange.queued = "", 1000 * self._job.progress.waited
 
     async def _sent(self, permit: CallPermit) -> _Outcome:
+        """The outcome of one try; once more with another signature where the endpoint's clock makes that worth it."""
+        outcome = await self._sent_once(permit)
+        if not self._is_stale:
+            return outcome
+        outcome = await self._sent_once(permit)
+        self._is_stale = False
+        return outcome
+
+    async def _sent_once(self, permit: CallPermit) -> _Outcome:
         job = self._job
         try:
-            lines = signed(job.profile.signer, Unsigned("POST", job.url, self._traced(), self._body), time.time())
+            unsigned = Unsigned("POST", job.url, self._traced(), self._body)
+            lines = signed(job.profile.signer, unsigned, self._clocks.now(job.url))
         except UnusableCredentials as error:
             self._ended = 0, "not_sent"
             return failures.own(proxy_errors.CREDENTIALS_UNUSABLE(why=error), job.language)
@@ -240,6 +255,8 @@ class Call:
                 outcome = await self._received(answer)
                 if self._ended[1] == "cancelled":
                     self._ended = answer.status, ""
+                    if job.profile.signer == TC3 and answer.status < 300:
+                        self._clocks.accepted(job.url, headers.value(answer.headers, b"date"))
                 return outcome
         except CallTimedOut as error:
             self._ended = self._ended[0], "timeout"
@@ -387,6 +404,8 @@ class Call:
 
     def _failed(self, what: str, failure: FailedTry, given: Headers = ()) -> RawResponse | Retryable[RawResponse]:
         self._refusal = failure.refusal
+        if self._job.profile.signer == TC3 and is_expired(failure.refusal[1]):
+            self._is_stale = self._clocks.refused(self._job.url, headers.value(given, b"date"))
         if not failure.may_pass:
             return failure.response
         self._last_failure = what

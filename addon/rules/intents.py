@@ -84,6 +84,10 @@ def _choose(body: JsonObject, choice: str | JsonObject, why: str) -> list[Change
 def _require(body: JsonObject, context: RuleContext) -> list[Change]:
     if "required" in context.profile.tool_choices:
         return _choose(body, "required", "a tool must be called")
+    offered = _offered(body)
+    if len(offered) == 1 and context.profile.tool_choice_object:
+        only = {"type": "function", "function": {"name": offered[0]}}
+        return _choose(body, only, "a tool must be called, and this is the only one")
     changes = _choose(body, "auto", "a tool must be called, which the instruction says")
     return [*changes, _instruct(body, context.texts.tool_required)]
 

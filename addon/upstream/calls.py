@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -20,6 +19,7 @@ from . import retry
 from .client import CallFailed, CallTimedOut, HttpClient
 from .gate import CallPermit, CallRefused, Gate
 from .retry import Retryable
+from .server_clock import TC3, ServerClocks, is_expired
 from .signing import Unsigned, UnusableCredentials, signed
 from .target import Target
 from .timing import Timing
@@ -31,10 +31,17 @@ logger = logging.getLogger("hunyuan_fix")
 class Calls:
     """POSTs JSON through `gate` (`None`: there is none)."""
 
-    def __init__(self, http_client: HttpClient, gate: Gate | None = None, timing: Timing | None = None) -> None:
+    def __init__(
+        self,
+        http_client: HttpClient,
+        gate: Gate | None = None,
+        timing: Timing | None = None,
+        clocks: ServerClocks | None = None,
+    ) -> None:
         self._http_client = http_client
         self._gate = gate
         self.timing = timing or Timing()
+        self._clocks = clocks or ServerClocks()
 
     async def send(
         self,
@@ -60,11 +67,15 @@ class Calls:
         verdict = Verdict.UNKNOWN
         try:
             url = target.url(path)
-            headers = _signed(target, url, body, told.headers)
+            signer = profiles.load(target.profile).signer
+            headers = self._signed(target, url, body, told.headers)
             told.begin(url, waited=self.timing.clock() - begun)
             left = max(0.0, ends - self.timing.clock())
             try:
                 answer = await self._http_client.post(url, body, headers, min(timeout, left))
+                if signer == TC3 and is_expired(answer.body) and self._clocks.refused(url, answer.headers.get("date")):
+                    headers = self._signed(target, url, body, told.headers)
+                    answer = await self._http_client.post(url, body, headers, min(timeout, left))
             except CallFailed as error:
                 told.failed("timeout" if isinstance(error, CallTimedOut) else "unreachable")
                 # A try that was cut short says nothing about the endpoint.
@@ -78,6 +89,21 @@ class Calls:
             told.end()
             if permit is not None:
                 permit.leave(verdict)
+
+    def _signed(self, target: Target, url: str, body: bytes, traced: Mapping[str, str]) -> Mapping[str, str]:
+        """The headers of one call. Raises `CallFailed` where the credentials can't sign it."""
+        given = {
+            "content-type": "application/json",
+            **{name.lower(): value for name, value in target.headers.items()},
+            **traced,
+        }
+        pairs = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in given.items()]
+        unsigned = Unsigned("POST", url, pairs, body)
+        try:
+            headers = signed(profiles.load(target.profile).signer, unsigned, self._clocks.now(url))
+        except UnusableCredentials as error:
+            raise CallFailed(f"not signed: {error}", begun=False) from None
+        return {name.decode(): value.decode("utf-8", "surrogateescape") for name, value in headers}
 
     async def _enter(self, target: Target, until: float, ahead: bool) -> CallPermit | None:
         if self._gate is None or target.account is None:
@@ -121,13 +147,14 @@ class RetriedCall[T]:
         note: JsonObject = {}
         demands = RuleContext(profile, profile.model(self.body.get("model")), texts.load("en"), None)
         model = str(self.body.get("model") or "")
+        target = replace(self.target, headers={**upstream.headers(self.house), **self.target.headers})
         path, body = upstream.path(self.house), json_body.serialise(upstream.request(self.body, demands, note))
 
         async def attempt(number: int) -> T | Response | Retryable[T | Response]:
             again = number > 1
             try:
                 answer = await calls.send(
-                    self.target,
+                    target,
                     path,
                     body,
                     timeout=self.timeout,
@@ -167,20 +194,3 @@ def _in_house(answer: Response, upstream: UpstreamDialect, note: JsonObject) -> 
         return replace(answer, body=upstream.error(answer.status, answer.body))
     body = json_body.parse_object(answer.body)
     return answer if body is None else replace(answer, body=json_body.serialise(upstream.answer(body, note)))
-
-
-def _signed(target: Target, url: str, body: bytes, traced: Mapping[str, str]) -> Mapping[str, str]:
-    """The headers of one call. Raises `CallFailed` where the credentials can't sign it."""
-    profile = profiles.load(target.profile)
-    given = {
-        "content-type": "application/json",
-        **UPSTREAM_DIALECTS[profile.dialect].headers,
-        **{name.lower(): value for name, value in target.headers.items()},
-        **traced,
-    }
-    pairs = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in given.items()]
-    try:
-        headers = signed(profile.signer, Unsigned("POST", url, pairs, body), time.time())
-    except UnusableCredentials as error:
-        raise CallFailed(f"not signed: {error}", begun=False) from None
-    return {name.decode(): value.decode("utf-8", "surrogateescape") for name, value in headers}

@@ -55,7 +55,7 @@ MOST_IDLE = 20
 """Connections that are kept for later calls."""
 
 _CONNECT_TIMEOUT = 10.0
-_KEPT_HEADERS = frozenset({b"content-type", b"retry-after", b"x-request-id"})
+_KEPT_HEADERS = frozenset({b"content-type", b"date", b"retry-after", b"x-request-id"})
 _SET_HERE = frozenset({b"host", b"content-length", LOOP_GUARD.encode()})
 
 # httpx logs each URL, httpcore (at debug level) what it sends.

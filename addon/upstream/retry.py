@@ -21,8 +21,6 @@ BACKOFF_FIRST = 1.0
 BACKOFF_MOST = 8.0
 """Seconds: the bounds between which the backoff's ceiling doubles."""
 
-_PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-"""529: Anthropic's for an endpoint that has too much to do."""
 _PLAN_TRIES = 2
 """Tries for one call on the host of a plan: one further one."""
 _DOWN = frozenset({502, 503, 504})
@@ -94,7 +92,7 @@ def may_pass(status: int, body: bytes, profile: Profile, model: str) -> bool:
     Its rate limit is a 400 (docs/facts/hunyuan.md#rate-limit), and a quota that is used up stays so under any status.
     """
     translated = vendor_errors.translate_error(status, body, None, profile, model)
-    return (status if translated is None else translated.status) in _PASSING
+    return (status if translated is None else translated.status) in vendor_errors.PASSING
 
 
 def allowed(tries: int, profile: Profile) -> int:

@@ -16,6 +16,10 @@ _SENTENCES = frozenset(["why", "flaw", "kind", "count"])
 """Values that are sentences, or parts of one, and are translated. Others: names, numbers, the endpoint's words."""
 
 
+_SHOWN = ("native_code", "request_id")
+"""Fields of an endpoint's error that stand beside ours, too: for what its vendor's documents and support ask."""
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """The endpoint's own words, which stay as they are, and sentences of ours behind them."""
@@ -81,6 +85,7 @@ class ProxyError:
         """OpenAI's error object: `message`, `type`, `param`, `code`, and `vendor` if there is one."""
         fields: JsonObject = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
         if self.vendor is not None:
+            fields |= {name: self.vendor[name] for name in _SHOWN if name in self.vendor}
             fields["vendor"] = self.vendor
         return fields
 

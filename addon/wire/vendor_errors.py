@@ -61,7 +61,8 @@ def translate_error(
         return None
     host = _host(base_url)
     rule = next((rule for rule in (*profile.errors, *_data().rules) if _matches(rule, status, error)), None)
-    if rule is None and status == 401 and (key_is_for(key, profile) or _key_page(profile, host)):
+    is_known = "native_code" in error  # one of Tencent Cloud's own API, where not every 401 is about the key
+    if rule is None and status == 401 and not is_known and (key_is_for(key, profile) or _key_page(profile, host)):
         rule = _WRONG_KEY  # no rule knows these words, but it is known where there is a key
     if rule is None:
         return None
@@ -95,6 +96,8 @@ def key_shape(headers: Mapping[str, str]) -> KeyShape | None:
     return None
 
 
+PASSING: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+"""Statuses after which another try may succeed. 529: Anthropic's for an endpoint that has too much to do."""
 _WRONG_KEY: Final = ErrorRule(kind="key_refused", status=401)
 _KEY_HEADERS: Final = ("authorization", "x-api-key", "api-key")
 _BEFORE_KEY: Final = re.compile(r"^(?:bearer(?=[\s:=\"'])|[\s:=\"'“”‘’`\ufeff\u200b])+", re.IGNORECASE)
@@ -114,7 +117,10 @@ def unusable_answer(
         return proxy_errors.INVALID_ANSWER(flaw=flaw.what).response()
     status = meant_status(flaw.error, profile, model_id)
     unchanged = Response(status, {"content-type": "application/json"}, flaw.error)
-    return translate_error(status, flaw.error, None, profile, model_id, key=key, base_url=base_url) or unchanged
+    made = translate_error(status, flaw.error, None, profile, model_id, key=key, base_url=base_url) or unchanged
+    if made.status not in PASSING:
+        made.headers.setdefault("x-should-retry", "false")
+    return made
 
 
 def shut_down(profile: Profile, host: str, where: str = "") -> ErrorResponse | None:
@@ -148,7 +154,7 @@ def meant_status(text: bytes, profile: Profile, model_id: str) -> int:
     error = _vendor_error(text) or {}
     if any(_matches(rule, 400, error) for rule in profile.errors):
         return 400  # the profile's rules are for errors that come with this status
-    known = _status_of_code(error.get("code")) or _STATUSES.get(str(error.get("type")))
+    known = _own_status(error) or _status_of_code(error.get("code")) or _STATUSES.get(str(error.get("type")))
     if known:
         return known
     translated = translate_error(400, text, None, profile, model_id)
@@ -200,6 +206,12 @@ _CODES: Final = {
 """What an error is counted as, by the status that it has or means."""
 
 
+def _own_status(error: JsonObject) -> int | None:
+    """The status that an error object names itself, as those of APIs do that always answer 200."""
+    status = error.get("status")
+    return status if isinstance(status, int) and 400 <= status <= 599 else None
+
+
 def _status_of_code(code: object) -> int | None:
     """TokenHub's codes begin with their status: 429001 (document 1823/131595)."""
     digits = str(code)
@@ -218,6 +230,7 @@ ENTRIES: Final = {
     "client_refused": proxy_errors.CLIENT_REFUSED,
     "overflow": proxy_errors.CONTEXT_LENGTH_EXCEEDED,
     "too_large": proxy_errors.MESSAGES_TOO_LARGE,
+    "retired": proxy_errors.ENDPOINT_RETIRED,
 }
 """What an error becomes, by the `kind` of its rule."""
 

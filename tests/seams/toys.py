@@ -82,7 +82,9 @@ class ToyUpstream:
 
     name = "toy-upstream"
     is_house = False
-    headers: Mapping[str, str] = {"toy-version": "1"}
+
+    def headers(self, house: House) -> Mapping[str, str]:
+        return {"toy-version": "1"}
 
     def path(self, house: House) -> str:
         return "/toy"
@@ -110,6 +112,9 @@ class ToyUpstream:
         if "end" in event:
             return [{"choices": [{"index": 0, "delta": {}, "finish_reason": event["end"]}]}]
         return [{"choices": [{"index": 0, "delta": {"content": event.get("more", "")}}]}]
+
+    def goes_on(self, raw: bytes) -> bool:
+        return False
 
     def error(self, status: int, body: bytes) -> bytes:
         found = json_body.parse_object(body)

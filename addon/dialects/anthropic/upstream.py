@@ -29,7 +29,10 @@ class AnthropicUpstream:
 
     name = rule_names.ANTHROPIC_UPSTREAM
     is_house = False
-    headers: Mapping[str, str] = {"anthropic-version": "2023-06-01"}
+
+    def headers(self, house: House) -> Mapping[str, str]:
+        """The version of the API."""
+        return {"anthropic-version": "2023-06-01"}
 
     def path(self, house: House) -> str:
         """`/messages`, below a base URL that ends with `/v1`."""
@@ -79,6 +82,10 @@ class AnthropicUpstream:
     def events(self, event: JsonObject, note: JsonObject) -> list[JsonObject]:
         """The chat chunks for one event."""
         return upstream_answers.events(event, note)
+
+    def goes_on(self, raw: bytes) -> bool:
+        """Unknown: each event is read."""
+        return False
 
     def error(self, status: int, body: bytes) -> bytes:
         """An error in OpenAI's shape."""

@@ -85,3 +85,10 @@ MESSAGES_TOO_LARGE = Entry(
     when="the endpoint says that the messages have too many bytes",
     advice="send fewer or smaller images",
 )
+ENDPOINT_RETIRED = Entry(
+    status=404,
+    code="endpoint_retired",
+    message="{message}",
+    when="the endpoint says that it is no longer in service",
+    advice="the message names the platform that has taken its place",
+)
