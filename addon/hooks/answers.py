@@ -206,8 +206,6 @@ class Answers:
                 elif body is not None:
                     response.headers.pop("content-encoding", None)
                     response.content = body
-                    if exchange.dialect in SIGNED:
-                        response.headers["content-type"] = "application/json"
             mark(response, exchange)
         except (Abandoned, asyncio.CancelledError):
             pass  # the process ends: the answer passes unchanged

@@ -20,8 +20,8 @@ from ..relay import Job, JobProgress, Mended, Relay
 from ..steps.base import PATIENCE
 from ..upstream.circuit_breaker import refusal
 from ..upstream.gate import CallPermit, CallRefused, Gate
-from ..upstream.server_clock import TC3
 from ..upstream.retry import allowed, verdict
+from ..upstream.server_clock import TC3
 from . import detour
 from .mitmproxy_internals import flows
 
