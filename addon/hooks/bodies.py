@@ -209,7 +209,8 @@ class Bodies:
 
     async def _in_clients_format(self, exchange: Exchange, response: Response) -> Response:
         """A step's answer as the client gets it: as a stream if it asked for one, in its format."""
-        if DIALECTS[exchange.dialect].house != "chat":
+        dialect = DIALECTS[exchange.dialect]
+        if dialect.house != "chat" and (dialect.house != "embeddings" or dialect.is_house):
             return response
         answer = await self._runtime.workers.run(
             lambda _: whole_body.repair_answer(exchange, NO_STEPS, response.body, "", self._settings.max_body),

@@ -84,7 +84,7 @@ class RequestHeaders:
             exchange = exchanges.of(flow) or self._begun(flow, None, self._settings.mode)
             respond(flow, exchange, proxy_errors.PROXY_FAILED_AT_HEADERS().response())
         if (begun := exchanges.of(flow)) is not None:
-            begun.program = user_agents.program(flow.request.headers.get("user-agent", ""))
+            begun.program = begun.program or user_agents.program(flow.request.headers.get("user-agent", ""))
             begun.tell(
                 events.CAME,
                 profile=begun.profile,

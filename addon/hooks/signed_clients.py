@@ -19,7 +19,7 @@ from ..dialects.tencent_cloud import client_api
 from ..exchange import Exchange, Response
 from ..route import Route
 from ..runtime import Runtime
-from ..wire import proxy_errors
+from ..wire import proxy_errors, user_agents
 from ..wire.openai_error import ProxyError
 from .mitmproxy_internals import sent_host
 
@@ -33,6 +33,8 @@ class Signed:
 
     claim: Claim | None = None
     fault: ProxyError | None = None
+    program: str = ""
+    """The SDK."""
     pending: bool = False
     """The client is the claimed one, which isn't admitted yet."""
 
@@ -52,6 +54,7 @@ class Signed:
 
     def begin(self, exchange: Exchange) -> Response | None:
         """Note the claim for `checked`. Returns the error of a request that can't be answered."""
+        exchange.program = self.program
         if self.fault is not None:
             return self.fault.response()
         if not exchange.dialect or exchange.mode == "observe":
@@ -93,9 +96,10 @@ def read(request: http.Request, route: Route | None, secrets: Secrets) -> Signed
     fault = client_api.fault(request.method, request.headers)
     if fault is None and _length(request) > client_api.LARGEST:
         fault = proxy_errors.REQUEST_TOO_LARGE(limit=client_api.LARGEST)
+    program = user_agents.program(request.headers.get("x-tc-requestclient", ""))
     if isinstance(found, ProxyError):
-        return Signed(None, fault or found)
-    return Signed(found, fault)
+        return Signed(None, fault or found, program)
+    return Signed(found, fault, program)
 
 
 async def checked(request: http.Request, exchange: Exchange, runtime: Runtime) -> Response | None:

@@ -22,6 +22,8 @@ _KEEP_ALIVE: Final = sse.COMMENT + b"\n"
 _BYTES_A_TOKEN: Final = 6
 """UTF-8 bytes of a text for each token that is counted while it comes: more than any language has, so that the exact
 number at the end is not below what was said before. English has four to five, Chinese four to five."""
+_CHARACTERS_A_TOKEN: Final = 3
+"""What `ending.counts` takes for a token where the endpoint doesn't count."""
 _TEXT: Final = "content"
 _DELTA: Final = b'data: {"Note":%b,"Choices":[{"FinishReason":"","Index":0,"Delta":{"Role":"assistant","Content":' % (
     json_text(NOTE)
@@ -82,19 +84,20 @@ class ClientWriter:
         """The last event, with the reason why the answer ends, and what it used."""
         if self._over:
             return []
-        self._over = True
+        self._over, self.repeats = True, ""
         reason = self._reason
         if reason is None and self._ids:
             reason = "tool_calls"
         delta = {"Role": "assistant", "Content": ""}
         choice = {"FinishReason": finish_reason(reason), "Index": 0, "Delta": delta}
-        return [self._event([choice], usage(self._usage, self._note, self._characters))]
+        said = _CHARACTERS_A_TOKEN * -(-self._bytes // _BYTES_A_TOKEN)  # not less than was said before
+        return [self._event([choice], usage(self._usage, self._note, max(self._characters, said)))]
 
     def fail(self, error: JsonObject) -> list[bytes]:
         """An event with `ErrorMsg`, with which the stream ends. It has a choice, which programs read unasked."""
         if self._over:
             return []
-        self._over = True
+        self._over, self.repeats = True, ""
         choice = {"FinishReason": "", "Index": 0, "Delta": {"Role": "assistant", "Content": ""}}
         event = self._fields([choice], self._estimate())
         return [_written({**event, "ErrorMsg": client_errors.in_stream(error)})]
