@@ -55,10 +55,13 @@ class Signed:
     def begin(self, exchange: Exchange) -> Response | None:
         """Note the claim for `checked`. Returns the error of a request that can't be answered."""
         exchange.program = self.program
-        if self.fault is not None:
-            return self.fault.response()
-        if not exchange.dialect or exchange.mode == "observe":
-            return proxy_errors.NATIVE_UNTRANSLATED().response()
+        fault = self.fault
+        if fault is None and (not exchange.dialect or exchange.mode == "observe"):
+            fault = proxy_errors.NATIVE_UNTRANSLATED()
+        if fault is not None:
+            if self.pending:
+                exchange.client = ""  # nobody has checked that it is the claimed one
+            return fault.response()
         if self.claim is not None and (self.pending or self.claim.client is None):
             exchange.claim = self.claim
         return None

@@ -1,0 +1,201 @@
+"""Native requests that go wrong, or come from clients that must be known: one clear error each, and nothing is sent."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from tencentcloud.common.abstract_client import AbstractClient
+from tencentcloud.common.credential import Credential
+from tencentcloud.common.http.request import RequestInternal
+from tencentcloud.common.profile.client_profile import ClientProfile
+from tencentcloud.common.profile.http_profile import HttpProfile
+
+from tests import kept_flows
+from tests.dialects.tencent_cloud.native_clients import events
+from tests.end_to_end.processes import KEY, TOKENHUB, Certificates, Proxy, Simulator, run_proxy
+
+NATIVE = "hunyuan.tencentcloudapi.com"
+ASKED = {"Model": "hunyuan-lite", "Messages": [{"Role": "user", "Content": "[[sim:say hello]]"}]}
+SECRETS = """
+[secrets.AKIDALICE]
+secret_key = "alices-secret-key"
+client = "alice"
+
+[secrets.AKIDBOB]
+secret_key = "bobs-secret-key"
+client = "bob"
+disabled = true
+"""
+
+
+@pytest.fixture(scope="module")
+def flows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("flows") / "saved"
+
+
+@pytest.fixture(scope="module")
+def proxy(
+    certificates: Certificates, running_tokenhub: Simulator, tmp_path_factory: pytest.TempPathFactory, flows: Path
+) -> Iterator[Proxy]:
+    secrets = tmp_path_factory.mktemp("secrets") / "secrets.toml"
+    secrets.write_text(SECRETS)
+    secrets.chmod(0o600)
+    options = (
+        *("--set", "hunyuan_upstream=successor"),
+        *("--set", f"hunyuan_tencent_secrets_file={secrets}"),
+        *("-w", str(flows)),
+    )
+    redirects = {f"{TOKENHUB}:443": running_tokenhub.port}
+    with run_proxy(certificates, redirects, *options, environment={"HUNYUAN_API_KEY": KEY}) as running:
+        yield running
+
+
+def signed(
+    body: dict[str, Any] | None = None,
+    secret_id: str = "AKIDALICE",
+    secret_key: str = "alices-secret-key",
+    **changed: str | None,
+) -> tuple[bytes, dict[str, str]]:
+    """Body and headers as the SDK sends them; `changed` headers afterwards, `None` for none."""
+    client = AbstractClient(
+        Credential(secret_id, secret_key, "an-sts-token"), "", ClientProfile(httpProfile=HttpProfile(endpoint=NATIVE))
+    )
+    client._service, client._apiVersion = "hunyuan", "2023-09-01"
+    request = RequestInternal(NATIVE, "POST", "/")
+    client._build_req_with_tc3_signature("ChatCompletions", ASKED if body is None else body, request)
+    headers = {name.lower(): value for name, value in request.header.items()}
+    headers |= {name.replace("_", "-"): value for name, value in changed.items() if value is not None}
+    return request.data.encode(), {name: value for name, value in headers.items() if changed.get(name, "") is not None}
+
+
+def post(proxy: Proxy, given: tuple[bytes, dict[str, str]], method: str = "POST", path: str = "/") -> httpx.Response:
+    """Through the proxy, by a tunnel to the dead name."""
+    with httpx.Client(
+        proxy=proxy.url, verify=proxy.certificates.proxy_trusted(), trust_env=False, timeout=60
+    ) as client:
+        return client.request(method, f"https://{NATIVE}{path}", content=given[0], headers=given[1])
+
+
+def code(answer: httpx.Response) -> str:
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    said = answer.json()["Response"]
+    assert said["RequestId"] == answer.headers["x-tc-requestid"] == answer.headers["x-hunyuan-request-id"]
+    assert said["Error"]["Message"]
+    return str(said["Error"]["Code"])
+
+
+def without(headers: tuple[bytes, dict[str, str]], name: str) -> tuple[bytes, dict[str, str]]:
+    return headers[0], {key: value for key, value in headers[1].items() if key != name}
+
+
+def changed(given: tuple[bytes, dict[str, str]], **headers: str) -> tuple[bytes, dict[str, str]]:
+    return given[0], given[1] | {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def test_a_known_client_is_answered_and_named(proxy: Proxy, tokenhub: Simulator) -> None:
+    answer = post(proxy, signed())
+    assert answer.json()["Response"]["Choices"][0]["Message"]["Content"] == "hello"
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-hunyuan-fix"].split(",")[0] == "tencent-cloud"
+    assert "client=alice" in proxy.process.wait_for(r"POST / .*client=alice.*")[0]
+    (sent,) = tokenhub.requests()
+    assert "AKID" not in json.dumps(sent)
+    assert "sts-token" not in json.dumps(sent)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        (lambda: signed(secret_key="another"), "AuthFailure.SignatureFailure"),
+        (lambda: (b"{}", signed()[1]), "AuthFailure.SignatureFailure"),
+        (lambda: signed(secret_id="AKIDBOB", secret_key="bobs-secret-key"), "AuthFailure.SecretIdNotFound"),
+        (lambda: changed(signed(), authorization="TC3-HMAC-SHA256 x"), "AuthFailure.InvalidAuthorization"),
+        (lambda: changed(signed(), x_tc_timestamp=str(int(time.time()) - 900)), "AuthFailure.SignatureExpire"),
+        (lambda: changed(signed(), x_tc_timestamp=str(int(time.time()) + 900)), "AuthFailure.SignatureExpire"),
+        (lambda: without(signed(), "x-tc-timestamp"), "MissingParameter"),
+        (lambda: without(signed(), "x-tc-version"), "MissingParameter"),
+        (lambda: without(signed(), "x-tc-action"), "MissingParameter"),
+        (lambda: changed(signed(), x_tc_version="2018-03-21"), "NoSuchVersion"),
+        (lambda: changed(signed(), x_tc_action="ChatTranslations"), "InvalidAction"),
+        (lambda: changed(signed(), x_tc_action="ChatCompletionz\u007f"), "InvalidAction"),
+        (lambda: changed(signed(), content_type="multipart/form-data; boundary=x"), "UnsupportedProtocol"),
+        (lambda: signed({"Model": "m"}), "MissingParameter"),
+        (lambda: signed({"Model": "m", "Messages": [1]}), "InvalidParameter"),
+    ],
+)
+def test_what_is_wrong_is_refused_and_nothing_is_sent(
+    proxy: Proxy, tokenhub: Simulator, given: Any, wanted: str
+) -> None:
+    assert code(post(proxy, given())) == wanted
+    assert tokenhub.requests() == []
+
+
+def test_get_and_older_signatures_are_refused(proxy: Proxy, tokenhub: Simulator) -> None:
+    query = "/?Action=ChatCompletions&Version=2023-09-01&SecretId=AKIDALICE&Signature=abc&Model=hunyuan-lite"
+    assert code(post(proxy, (b"", {}), "GET", query)) == "UnsupportedProtocol"
+    form = (b"Action=ChatCompletions", {"content-type": "application/x-www-form-urlencoded"})
+    assert code(post(proxy, form)) == "UnsupportedProtocol"
+    assert code(post(proxy, signed(), "GET")) == "UnsupportedProtocol"
+    assert tokenhub.requests() == []
+
+
+def test_ten_megabytes_are_the_most(proxy: Proxy, tokenhub: Simulator) -> None:
+    large = {"Model": "hunyuan-lite", "Messages": [{"Role": "user", "Content": "x" * (10 << 20)}]}
+    assert code(post(proxy, signed(large))) == "RequestSizeLimitExceeded"
+    body, headers = signed(large)
+    with httpx.Client(
+        proxy=proxy.url, verify=proxy.certificates.proxy_trusted(), trust_env=False, timeout=60
+    ) as client:
+        pieces = iter([body[:1000], body[1000:]])  # no length is known before
+        assert code(client.post(f"https://{NATIVE}/", content=pieces, headers=headers)) == "RequestSizeLimitExceeded"
+    assert tokenhub.requests() == []
+
+
+def test_a_body_that_is_no_json(proxy: Proxy, tokenhub: Simulator) -> None:
+    for body in (b"", b"[]", b"{", b"\xff"):
+        given = (body, {**signed()[1], "authorization": "SKIP"})
+        assert code(post(proxy, given)) == "InvalidParameter"
+    assert tokenhub.requests() == []
+
+
+def test_a_charset_behind_the_content_type(proxy: Proxy, tokenhub: Simulator) -> None:
+    given = changed(signed(), content_type="application/json; charset=utf-8", authorization="SKIP")
+    assert post(proxy, given).json()["Response"]["Choices"][0]["Message"]["Content"] == "hello"
+
+
+@pytest.mark.parametrize("mode", ["off", "observe"])
+def test_what_may_not_be_translated_is_refused(proxy: Proxy, tokenhub: Simulator, mode: str) -> None:
+    assert code(post(proxy, changed(signed(), x_hunyuan_mode=mode))) == "UnsupportedOperation"
+    assert tokenhub.requests() == []
+
+
+def test_an_error_in_the_middle_of_a_stream(proxy: Proxy, tokenhub: Simulator) -> None:
+    for fault in ("error_event_mid", "cut:2", "no_finish"):
+        tokenhub.program({"fault": fault, "times": 9})
+        answer = post(proxy, signed({**ASKED, "Stream": True}))
+        assert answer.headers["content-type"] == "text/event-stream"
+        *said, last = events([answer.content])
+        assert last["ErrorMsg"]["Code"] == 4000
+        assert {event["Choices"][0]["FinishReason"] for event in [*said, last]} == {""}
+        tokenhub.reset()
+
+
+def test_errors_in_chinese(proxy: Proxy, tokenhub: Simulator) -> None:
+    answer = post(proxy, changed(signed(), x_tc_action="ChatTranslations", x_tc_language="zh-CN"))
+    assert "只" in answer.json()["Response"]["Error"]["Message"]
+
+
+def test_nothing_that_a_client_authenticates_with_is_kept(proxy: Proxy, flows: Path) -> None:
+    kept = flows.read_bytes()
+    assert kept.count(b"ChatCompletions") > 5, "the flows of the tests before"
+    for secret in (b"SignedHeaders", b"an-sts-token", b"alices-secret-key"):
+        assert secret not in kept
+    assert "SignedHeaders" not in proxy.process.output
+    assert len(kept_flows.read(flows)) > 5
