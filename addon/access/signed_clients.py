@@ -118,11 +118,22 @@ class Claim:
     signature: str = field(repr=False)
     payload: str | None
     """What is hashed in the body's place, if anything is."""
+    token: str = field(default="", repr=False)
+    """Of temporary credentials."""
+    signs: bool = False
+    """The request goes to an endpoint that wants it signed, too: with the client's own key."""
 
     @property
     def client(self) -> str | None:
         """The client, if the signature is right; `None` for an unknown or disabled one."""
         return None if self.secret is None or self.secret.disabled else self.secret.client
+
+    @property
+    def credentials(self) -> str:
+        """What a request is signed with anew, once its signature was found right."""
+        if self.secret is None:
+            return ""
+        return tc3.Credentials(self.secret.secret_id, self.secret.secret_key, self.token).text
 
     def wrong(self, body: bytes) -> ProxyError | None:
         """Why the request isn't believed; `None` if its signature is right, or can't be checked. In constant time."""
@@ -193,6 +204,7 @@ def read_claim(request: SignedRequest, host: str, secrets: Secrets, now: float) 
         headers=tuple((name, host if name == "host" else headers.get(name, "")) for name in names),
         signature=found["signature"].lower(),
         payload=tc3.UNSIGNED if unsigned else None,
+        token=headers.get("x-tc-token", "").strip(),
     )
 
 

@@ -225,7 +225,8 @@ class RequestHeaders:
         """Send the request along its route, with the lent key if it gets one."""
         request = flow.request
         asked = request.host
-        had_key = _readdress(request, route, exchange) or exchange.claim is not None
+        had_key = _readdress(request, route, exchange)
+        had_key = had_key or (exchange.claim is not None and not exchange.claim.signs)
         to_chat = (route.dialect is not None and not route.native) or route.lists_models
         translated = exchange.spoken in route.translates
         if to_chat and keys.send_as_bearer(request.headers, alone=translated) and exchange.mode != "off":

@@ -6,11 +6,13 @@ only after `checked`.
 
 from __future__ import annotations
 
+import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mitmproxy import http
 
+from .. import profiles
 from ..access import signed_clients
 from ..access.callers import Caller
 from ..access.signed_clients import Claim, Secrets
@@ -19,10 +21,15 @@ from ..dialects.tencent_cloud import client_api
 from ..exchange import Exchange, Response
 from ..route import Route
 from ..runtime import Runtime
-from ..wire import proxy_errors, user_agents
+from ..texts.terminal import say
+from ..wire import proxy_errors, safe_text, user_agents
 from ..wire.openai_error import ProxyError
 from .mitmproxy_internals import sent_host
 
+logger = logging.getLogger("hunyuan_fix")
+
+SIGNER = "tc3"
+"""The signer of endpoints that speak the API themselves."""
 _BYTES_HASHED = 16
 """Bytes that are hashed in the time that `Workers` counts for one."""
 
@@ -68,7 +75,7 @@ class Signed:
 
 
 class _Unsigned(Signed):
-    """Any other request."""
+    """Any request of another kind."""
 
     def caller(self, known: Caller | Response) -> Caller | Response:
         """The sender, as it is known."""
@@ -83,19 +90,45 @@ class _Unsigned(Signed):
         return None
 
 
-_UNSIGNED = _Unsigned()
+class _Untouched(_Unsigned):
+    """A request that only the endpoint can check: each change would break its signature."""
+
+    def begin(self, exchange: Exchange) -> Response | None:
+        """Let it pass unread, and say so once."""
+        global _has_said  # noqa: PLW0603 - once in a process
+        exchange.dialect = ""
+        if not _has_said:
+            _has_said = True
+            said = say(
+                "A request to {host} is signed with a SecretId that this proxy doesn't know: such requests pass "
+                "untouched, since a repair would break their signature. hunyuan_tencent_secrets_file has room for it.",
+                host=safe_text.plain(exchange.base_url.partition("://")[2]),
+            )
+            logger.warning("%s", said)
+        return None
+
+
+_UNSIGNED, _UNTOUCHED = _Unsigned(), _Untouched()
+_has_said = False
 
 
 def read(request: http.Request, route: Route | None, secrets: Secrets) -> Signed:
     """Read the headers of a native request, and remove from it what its client authenticates with.
 
-    Not of one to an endpoint that speaks the API itself.
+    That stays until `checked` where the endpoint wants it signed, too: the request has a key of its own there.
     """
-    if route is None or route.spoken not in SIGNED or route.native:
+    if route is None or route.spoken not in SIGNED:
         return _UNSIGNED
     host = next(iter(sent_host.of(request)), "")
     found = signed_clients.read_claim(request, host, secrets, time.time())
-    signed_clients.drop_signature(request.headers)
+    is_known = isinstance(found, Claim) and found.client is not None
+    if profiles.load(route.profile).signer == SIGNER and not route.foreign:
+        if not is_known and not route.rerouted and signed_clients.is_signed(request.headers.get("authorization", "")):
+            return _UNTOUCHED
+        if isinstance(found, Claim) and is_known:
+            found = replace(found, signs=True)
+    if not (isinstance(found, Claim) and found.signs):
+        signed_clients.drop_signature(request.headers)
     fault = client_api.fault(request.method, request.headers)
     if fault is None and _length(request) > client_api.LARGEST:
         fault = proxy_errors.REQUEST_TOO_LARGE(limit=client_api.LARGEST)
@@ -120,6 +153,9 @@ async def checked(request: http.Request, exchange: Exchange, runtime: Runtime) -
         return wrong.response()
     if claim.client is None:
         return None
+    if claim.signs:
+        signed_clients.drop_signature(request.headers)
+        request.headers["authorization"] = f"Bearer {claim.credentials}"
     admitted = await runtime.limits.admit(claim.client)
     if isinstance(admitted, Response):
         return admitted

@@ -16,7 +16,7 @@ from ...wire import usage as usages
 from .. import ending, spoken
 from ..ending import Counts
 from .client_request import COUNTED
-from .fields import FINISH_REASONS
+from .fields import EXTRAS, FINISH_REASONS, to_native
 
 NOTE: Final = "以上内容为AI生成，不代表开发者立场，请勿删除或修改本标记"
 """What each answer of the vendor's says of itself: the mark of generated content, which nobody may remove."""
@@ -51,6 +51,7 @@ def completion(chat: JsonObject, note: JsonObject) -> JsonObject:
             "Created": created(chat),
             "Id": identity(chat, note),
             "Usage": usage(usages.of_answer(chat), note, written),
+            **extras(chat),
         },
         note,
     )
@@ -80,6 +81,13 @@ def token_count(note: JsonObject) -> JsonObject:
     """
     tokens, characters = note[COUNTED]
     return _response({"TokenCount": tokens, "CharacterCount": characters, "Tokens": []}, note)
+
+
+def extras(chat: JsonObject) -> JsonObject:
+    """What only an endpoint that speaks this API itself says, of its searches and of itself."""
+    if EXTRAS.keys().isdisjoint(chat):
+        return {}
+    return {native: to_native(chat[name]) for name, native in EXTRAS.items() if chat.get(name) is not None}
 
 
 def usage(given: JsonObject | None, note: JsonObject, written: int) -> JsonObject:

@@ -15,7 +15,7 @@ from ...wire import json_body, sse
 from ...wire import usage as usages
 from .. import ending, spoken
 from ..writer import json_text
-from . import client_errors
+from . import client_answer, client_errors
 from .client_answer import NOTE, call, created, finish_reason, identity, said_text, usage
 
 _KEEP_ALIVE: Final = sse.COMMENT + b"\n"
@@ -62,7 +62,8 @@ class ClientWriter:
         if (given := usages.of_answer(chunk)) is not None:
             self._usage = given
             self._prompt = self._counted().prompt
-        text = spoken.only_text(chunk, _TEXT)
+        extras = client_answer.extras(chunk)
+        text = None if extras else spoken.only_text(chunk, _TEXT)
         if text is not None:
             self.repeats = _TEXT
             return [self.more(text)]
@@ -70,7 +71,7 @@ class ClientWriter:
         written = []
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
-                written += self._choice(choice)
+                written += self._choice(choice, extras)
         return written
 
     def more(self, text: str) -> bytes:
@@ -111,7 +112,7 @@ class ClientWriter:
         self._prompt = self._counted().prompt
         self._after = b'}}],"Created":%d,"Id":%b,"Usage":' % (self._created, _one_line(json_text(self._id)))
 
-    def _choice(self, choice: JsonObject) -> list[bytes]:
+    def _choice(self, choice: JsonObject, extras: JsonObject) -> list[bytes]:
         """The events for what a choice of a chunk brings: all its pieces, but for why it ends."""
         if choice.get("finish_reason"):
             self._reason = choice["finish_reason"]
@@ -123,11 +124,11 @@ class ClientWriter:
         self._count(made["Content"], thought or "")
         if frames := [self._frame(frame) for frame in spoken.calls_of(delta)]:
             made["ToolCalls"] = frames
-        if not (made["Content"] or thought or frames):
+        if not (made["Content"] or thought or frames or extras):
             return []
         index = choice.get("index")
         one = {"FinishReason": "", "Index": index if type(index) is int else 0, "Delta": made}
-        return [self._event([one], self._estimate())]
+        return [_written({**self._fields([one], self._estimate()), **extras})]
 
     def _frame(self, frame: JsonObject) -> JsonObject:
         """A piece of a call, with the id that its first piece had: the client merges by it."""

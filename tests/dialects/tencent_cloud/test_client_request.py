@@ -164,8 +164,8 @@ def test_texts_to_embed() -> None:
     ):
         note: dict[str, Any] = {}
         assert TencentEmbedding().to_chat(body, {}, note) == {"model": "hunyuan-embedding", "input": texts}
-    missing: dict[str, Any] = {}
-    for wrong in (missing, {"Input": 1}, {"InputList": []}, {"InputList": ["a", 1]}):
+    refused: list[dict[str, Any]] = [{}, {"Input": 1}, {"InputList": []}, {"InputList": ["a", 1]}]
+    for wrong in refused:
         with pytest.raises(BadRequest):
             TencentEmbedding().to_chat(wrong, {}, {})
 
@@ -176,8 +176,8 @@ def test_a_text_is_counted() -> None:
     answer = TencentTokenCount().answer({}, note)["Response"]
     assert answer["CharacterCount"] == 3
     assert 1 <= answer["TokenCount"] <= 4
-    missing: dict[str, Any] = {}
-    for wrong in (missing, {"Prompt": 1}):
+    refused: list[dict[str, Any]] = [{}, {"Prompt": 1}]
+    for wrong in refused:
         with pytest.raises(BadRequest):
             TencentTokenCount().to_chat(wrong, {}, {})
 
