@@ -46,11 +46,16 @@ class Successor(BaseUrl):
     """
 
 
+def successor() -> Successor:
+    """What `SUCCESSOR` stands for."""
+    url = read.base_url(next(gone.moved_to for gone in map(profiles.load, profiles.names()) if gone.moved_to))
+    return Successor(url.scheme, url.host, url.port, url.path)
+
+
 @read.accepting("a base URL such as `https://tokenhub.tencentmaas.com/v1`, or `successor`")
 def _upstream(text: str) -> BaseUrl:
     if text == SUCCESSOR:
-        url = read.base_url(next(gone.moved_to for gone in map(profiles.load, profiles.names()) if gone.moved_to))
-        return Successor(url.scheme, url.host, url.port, url.path)
+        return successor()
     url = read.base_url(text)
     if paths.read(url.path, dialects.paths())[1] not in (None, paths.MODELS):
         raise ValueError(

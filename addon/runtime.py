@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from . import profile_folder, stores
 from .access.callers import UnauthenticatedClients
 from .access.client_tokens import ClientTokens, TokenSettings
+from .access.cloud_key import CloudKey
 from .access.keys import KeySettings, LentKey
 from .access.rate_limits import RateLimits
 from .access.seal_keys import SealKeys, SealSettings
@@ -102,15 +103,14 @@ class Runtime:
         self.chain = stores.Chain(stores.Memory(settings.cache_entries, settings.cache_bytes))
         self.kept = KeptAnswers(part(settings, KeepSettings))
         self.reasoning = KeptReasoning(part(settings, KeepSettings), self.kept.chain)
-        self.clocks = ServerClocks()
-        calls = Calls(self.http_client, self.gate, clocks=self.clocks)
+        calls = Calls(self.http_client, self.gate)
         self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
         self.batches = EmbeddingBatches(calls)
         self.chat_calls = ChatCalls(calls)
-        self.relay = Relay(self.http_client, self.gate, self.workers, clocks=self.clocks)
+        self.relay = Relay(self.http_client, self.gate, self.workers, clocks=calls.clocks)
         self.learnt = Learnt()
         self.seen_models = SeenModels()
-        self.key = LentKey()
+        self.key, self.cloud_key = LentKey(), CloudKey()
         self.seal_keys = SealKeys(sealing.use)
         self.tokens, self.secrets = ClientTokens(), Secrets()
         self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
@@ -142,6 +142,11 @@ class Runtime:
         )
 
     @property
+    def clocks(self) -> ServerClocks:
+        """The clocks of endpoints whose signatures name the time."""
+        return self.relay.clocks
+
+    @property
     def settings(self) -> Settings:
         """The current options."""
         return self._settings
@@ -151,6 +156,7 @@ class Runtime:
         if unknown := settings.plugins.unknown_metric({metric.name for metric in definitions()}):
             raise OptionError(f"hunyuan_plugins={settings.plugins.text}: {unknown}")
         key = self.key.configured(part(settings, KeySettings))
+        self.cloud_key.check()
         tokens = self.tokens.configured(part(settings, TokenSettings))
         secrets = self.secrets.configured(part(settings, SecretSettings))
         seal_keys = self.seal_keys.configured(part(settings, SealSettings))

@@ -11,6 +11,7 @@ from . import anthropic_facade, openai_facade
 from .rows import PROFILES
 from .server import serve
 from .settings import Settings
+from .tencent_cloud import Native
 from .variant import DIFFERENCES, Variant, differs
 
 
@@ -72,6 +73,15 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--chunk-delay", type=float, default=0.0, metavar="S")
     parser.add_argument("--accept-key", action="append", default=[], metavar="KEY", help="default: any key")
     parser.add_argument("--gzip", action="store_true", help="compress JSON for clients that accept it")
+    parser.add_argument("--native", action="store_true", help="Tencent Cloud's own API (profile hunyuan)")
+    parser.add_argument(
+        "--secret",
+        action="append",
+        default=[],
+        metavar="ID|KEY[||TOKEN]",
+        help="who may sign for --native; default: AKIDstandin|standinsecret",
+    )
+    parser.add_argument("--skew", type=float, default=0.0, metavar="S", help="seconds that --native's clock is ahead")
     parser.add_argument("--record", type=Path, metavar="FILE", help="append each request to FILE, as one line of JSON")
     given = parser.parse_args(arguments)
     if given.key and not given.cert:
@@ -113,7 +123,20 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         accept_keys=frozenset(given.accept_key),
         gzip=given.gzip,
         record=given.record,
+        native=_native(given.secret, given.skew) if given.native else None,
     )
+
+
+def _native(given: Sequence[str], skew: float) -> Native:
+    secrets: dict[str, str] = {}
+    tokens: dict[str, str] = {}
+    for text in given:
+        key, _, token = text.partition("||")
+        secret_id, _, secret = key.partition("|")
+        secrets[secret_id] = secret
+        if token:
+            tokens[secret_id] = token
+    return Native(secrets, tokens, skew) if secrets else Native(skew=skew)
 
 
 async def run(settings: Settings) -> None:

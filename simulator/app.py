@@ -279,7 +279,7 @@ class Simulator:
                 body,
                 facade,
                 created=int(time.time()),
-                seed=_seed(request.body),
+                seed=seed_of(request.body),
                 mentions=self.settings.mentions,
                 variant=self.settings.variant,
                 read=read,
@@ -309,7 +309,7 @@ class Simulator:
             count = openai_items.input_tokens(body)
             await self._respond(request, response, {"object": "response.input_tokens", "input_tokens": count}, fault)
             return
-        items, seed = self._kept.input_of(body), _seed(request.body)
+        items, seed = self._kept.input_of(body), seed_of(request.body)
         if request.path == openai_responses.COMPACT:
             made = openai_responses.compacted(seed.hex()[:32], items, body, int(time.time()))
             await self._respond(request, response, made, fault)
@@ -365,7 +365,7 @@ class Simulator:
                 body,
                 profile,
                 created=int(time.time()),
-                seed=_seed(request.body),
+                seed=seed_of(request.body),
                 mentions=self.settings.mentions,
                 variant=self.settings.variant,
                 read=self._read(body, request) if profile != "hunyuan" else None,
@@ -424,6 +424,6 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def _seed(raw: bytes) -> bytes:
+def seed_of(raw: bytes) -> bytes:
     """Something that tells this request from others with the same last message, without hashing megabytes."""
     return hashlib.sha256(b"%d " % len(raw) + raw[-_SEED_BYTES:]).digest()

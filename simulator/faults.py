@@ -39,17 +39,20 @@ STREAMED = (
     "no_final_blank",
     "no_finish",
 )
-KINDS = frozenset({*ROWS, *REPLACED, *DELAYED, *BROKEN, *STREAMED})
+# Of Tencent Cloud's own API: `native:CODE` refuses with that code; lines with a tab between events; an event of 200 KB.
+NATIVE = ("native", "tabs", "big_event")
+KINDS = frozenset({*ROWS, *REPLACED, *DELAYED, *BROKEN, *STREAMED, *NATIVE})
 _NEED_NUMBER = ("status", "slow")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault by its kind, the number after the colon, and a `Retry-After` for the error."""
+    """A fault by its kind, the number or `text` after the colon, and a `Retry-After` for the error."""
 
     kind: str
     number: float | None = None
     retry_after: str | None = None
+    text: str = ""
 
     @classmethod
     def parse(cls, text: str, retry_after: str | None = None) -> "Fault":
@@ -59,6 +62,8 @@ class Fault:
             raise ValueError(f"unknown fault {kind!r}; known: {', '.join(sorted(KINDS))}")
         if kind in _NEED_NUMBER and not number:
             raise ValueError(f"the fault {kind!r} needs a number: {kind}:NUMBER")
+        if kind == "native":
+            return cls(kind, None, retry_after, number)
         return cls(kind, float(number) if number else None, retry_after)
 
     def count(self, default: int) -> int:

@@ -22,6 +22,7 @@ from hypercorn.typing import ASGIFramework
 
 from .app import Simulator
 from .settings import Settings
+from .tencent_cloud_app import TencentCloud
 
 _BACKLOG = 1024
 _KEEP_ALIVE = 600.0
@@ -53,7 +54,7 @@ class Served:
 async def serve(settings: Settings | None = None) -> AsyncIterator[Served]:
     """Serve on the running loop for as long as the context lasts; raises OSError if the port is taken."""
     settings = settings or Settings()
-    simulator = Simulator(settings)
+    simulator = Simulator(settings) if settings.native is None else TencentCloud(settings)
     config = _config(settings)
     tls = config.create_ssl_context() if settings.cert else None
     connections: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
@@ -116,6 +117,7 @@ def _config(settings: Settings) -> Config:
     config.certfile = str(settings.cert) if settings.cert else None
     config.keyfile = str(settings.key) if settings.key else None
     config.include_server_header = False
+    config.include_date_header = settings.native is None  # a clock that is wrong says so itself
     config.keep_alive_timeout = _KEEP_ALIVE
     config.keep_alive_max_requests = _NO_LIMIT
     config.h11_max_incomplete_size = 256 * 1024

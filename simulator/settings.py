@@ -6,6 +6,7 @@ from pathlib import Path
 from . import openai_facade
 from .anthropic_facade import Facade
 from .rows import ProfileName
+from .tencent_cloud import Native
 from .variant import DOCUMENTED, Variant
 
 
@@ -38,3 +39,5 @@ class Settings:
     accept_keys: frozenset[str] = frozenset()
     gzip: bool = False
     record: Path | None = None
+    native: Native | None = None
+    """Tencent Cloud's own API in the place of the OpenAI-compatible one; `None`: it isn't."""

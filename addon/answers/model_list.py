@@ -32,7 +32,8 @@ _LIMIT = 1 << 22
 """Bytes of a list that are read: some 20,000 models."""
 _LONGEST_ID = 100
 """Characters of an id that others are compared with."""
-_NO_LIST = (404, 405, 501)
+NO_LIST = 404
+_NO_LIST = (NO_LIST, 405, 501)
 """Statuses of an endpoint that doesn't list its models, as some plans' endpoints (anomalyco/models.dev#4671)."""
 
 

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 from .. import dialects, events
-from ..exchange import Exchange, JsonObject
+from ..exchange import Change, Exchange, JsonObject
 from ..texts.terminal import say
-from ..wire import answer_facts, flaws, noted_errors, proxy_errors, safe_text, sse, stream_content, usage
+from ..wire import answer_facts, flaws, noted_errors, proxy_errors, rule_names, safe_text, sse, stream_content, usage
 from ..wire.content_coding import CodingError, TooLarge, unpacker
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
@@ -284,6 +284,7 @@ class RepairedStream(ClientStream):
             if answer_facts.are_wanted(self._exchange):
                 answer_facts.note(self._exchange, self._stream.facts())
             self._note_failure()
+            self._note_unreadable()
         if len(self._stream.changes) > self._noted:
             self._exchange.note(self._stream.changes[self._noted :])
             self._noted = len(self._stream.changes)
@@ -295,6 +296,11 @@ class RepairedStream(ClientStream):
             if stage.failure is not None:
                 self._log(stage.failure)
         return chunks
+
+    def _note_unreadable(self) -> None:
+        """Count an event of the endpoint's that could not be read."""
+        if self._from_upstream is not None and self._from_upstream.unreadable:
+            self._exchange.note([Change(rule_names.STREAM, "", "an event that can't be read is left out")])
 
     def _note_failure(self) -> None:
         """Note for the log why the stream failed, if it did."""

@@ -141,15 +141,18 @@ def to_client(exchange: Exchange, steps: Steps) -> ToClient | None:
 class FromUpstream:
     """The events of an upstream that speaks another format, as chat events.
 
-    An error ends them: an event that is too large to be translated, or a `failure`, an exception in the dialect.
+    An error ends them: an event that is too large to be translated, a second one that can't be read, or a `failure`, an
+    exception in the dialect.
     """
 
     def __init__(self, dialect: UpstreamDialect, note: JsonObject, language: str = "en") -> None:
         self._dialect = dialect
         self._note = note
         self._language = language
-        self._parser = sse.Parser()
+        self._parser = sse.Parser(blanks=True)
         self._over = False
+        self.unreadable = 0
+        """Events that are no JSON object, and are left out."""
         self.failure: Exception | None = None
 
     def feed(self, data: bytes) -> bytes:
@@ -170,14 +173,23 @@ class FromUpstream:
         if data is None:
             return b"".join(comment + b"\n\n" for comment in event.comments)
         value = json_body.parse_object(data)
-        if value is None or value.keys() == {"error"}:
-            return event.raw  # `[DONE]`, what no client can read, or the relay's own error
+        if value is None:
+            return event.raw if sse.is_done(data) else self._unread(data)
+        if value.keys() == {"error"}:
+            return event.raw  # the relay's own
         try:
             chunks = self._dialect.events(value, self._note)
             return b"".join(sse.event(json_body.serialise(chunk)) for chunk in chunks)
         except Exception as error:
             self.failure = error
             return self._failed(proxy_errors.STREAM_INCOMPLETE())
+
+    def _unread(self, data: bytes) -> bytes:
+        """What stands for an event that no client can read: nothing for the first one, an error for the next."""
+        if not data.strip():
+            return b""
+        self.unreadable += 1
+        return b"" if self.unreadable == 1 else self._failed(proxy_errors.STREAM_UNREADABLE())
 
     def _failed(self, error: ProxyError) -> bytes:
         self._over = True

@@ -209,6 +209,9 @@ class Demands(Protocol):
 class UpstreamDialect(AnswerReader, Protocol):
     """A format that an upstream speaks."""
 
+    lists_models: bool
+    """It has a list of models at `/models`, below the base URL."""
+
     def headers(self, house: House) -> Mapping[str, str]:
         """Headers that its requests of the house language `house` need."""
 

@@ -59,6 +59,7 @@ class ChatUpstream:
 
     name = "openai"
     is_house = True
+    lists_models = True
 
     def headers(self, house: House) -> Mapping[str, str]:
         """None."""

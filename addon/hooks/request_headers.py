@@ -16,16 +16,22 @@ from ..access import callers, cors, keys
 from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
+from ..answers import model_list
 from ..answers.json_repair import settings as json_settings
 from ..config.hook_options import MODES
+from ..dialects import UPSTREAM_DIALECTS
 from ..exchange import Change, Exchange, Response
+from ..key_routes import KeyRoutes
 from ..observe import front_page
 from ..observe.health import reverse_port
 from ..options import Settings
-from ..route import Address, Route, Routes
+from ..route import Address, Route, Routes, is_translated
 from ..texts.terminal import say
+from ..upstream import tc3
 from ..upstream.client import ASKED, LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
-from ..upstream.signing import BEARER
+from ..upstream.server_clock import TC3
+from ..upstream.signing import BEARER, UnusableCredentials
+from ..vendors import HOME
 from ..wire import host_names, paths, proxy_errors, rule_names, safe_text, user_agents
 from ..wire.trace_context import TRACEPARENT, TRACESTATE
 from . import exchanges, proxy_modes, redaction, signed_clients, way_out
@@ -39,6 +45,8 @@ logger = logging.getLogger("hunyuan_fix")
 
 MODE_HEADER = "x-hunyuan-mode"
 """Request header: the mode for this request alone. It goes no further."""
+_NATIVE_CLIENT = "x-tc-action"
+"""Request header of clients of Tencent Cloud's own API, which sign by themselves."""
 RUNAWAY_HEADER = "x-hunyuan-runaway"
 """Request header: `off` lets an agent go on as long as it likes. It goes no further."""
 _ASKED = (MODE_HEADER, RUNAWAY_HEADER, json_settings.HEADER)
@@ -66,6 +74,7 @@ class RequestHeaders:
         self._transport = transport
         self._requires_token = requires_token
         self._lends_key = lends_key
+        self._key_routes = KeyRoutes(settings)
         self._ports = ports.OwnPorts()
 
     async def handle(self, flow: http.HTTPFlow) -> None:
@@ -150,22 +159,41 @@ class RequestHeaders:
         return callers.is_on_this_machine(flow.client_conn.peername[0], self._settings)
 
     def _route(self, flow: http.HTTPFlow) -> Route | None:
+        """The route of a request; where no endpoint is named, the shape of its key may decide (`key_routes`)."""
+        route, by_key = self._found(self._routes, flow), self._key_routes
+        if route is None or not by_key.apply or not by_key.concern(route.profile, rerouted=route.rerouted):
+            return route
+        if (key := self._key(flow.request.headers)) is None or (addressed := self._found(by_key.unmoved, flow)) is None:
+            return route
+        routes = by_key.instead(addressed.profile, key)
+        return route if routes is None else self._found(routes, flow)
+
+    def _key(self, headers: http.Headers) -> str | None:
+        """The key that a request would go with; `None` for one that is signed by its client, or has none."""
+        if _NATIVE_CLIENT in headers:
+            return None
+        if keys.has_key(headers):
+            given = keys.authorization(headers) or ""
+            return given.partition(" ")[2].strip() if given[:7].lower() == "bearer " else None
+        return self._runtime.key.value or self._runtime.cloud_key.value
+
+    def _found(self, routes: Routes, flow: http.HTTPFlow) -> Route | None:
         request = flow.request
         address = Address(request.scheme, request.host, request.port, request.path)
         named = None
         if address.path[:2] in _ROOT and request.method != "OPTIONS":  # the only path of APIs that headers tell apart
             named = dialects.of_headers(request.pretty_host, address.path, request.headers)
         if _reverse(flow):
-            return self._routes.of_port(request.method, address, sent_host.of(request), named)
+            return routes.of_port(request.method, address, sent_host.of(request), named)
         # With a server address the client has opened a tunnel to it, or its connection was redirected here. Without
         # one, the TLS handshake (if any) was with the proxy itself.
         sni = flow.client_conn.sni if flow.server_conn.address else None
         sent = sent_host.of(request)
-        route = self._routes.route(request.method, address, sni, sent, named=named)
+        route = routes.route(request.method, address, sni, sent, named=named)
         if (
             route is None
             and host_names.one_name(request.host, sni, sent) is None
-            and any(map(self._routes.known, (request.host, sni, *map(host_names.host_in, sent))))
+            and any(map(routes.known, (request.host, sni, *map(host_names.host_in, sent))))
         ):
             logger.info(
                 "%s %s %s",
@@ -254,8 +282,14 @@ class RequestHeaders:
         elif caller.client is not None and not keys.has_key(request.headers):
             respond(flow, exchange, callers.no_key(key.value))
             return
-        if exchange.dialect:
-            return  # signed when its body is written
+        if (answer := _refused_key(request, route, exchange) or self._models_of_data(route, exchange)) is not None:
+            respond(flow, exchange, answer)
+        elif not exchange.dialect:  # else it is signed when its body is written
+            self._pass_unread(flow, route, exchange)
+
+    def _pass_unread(self, flow: http.HTTPFlow, route: Route, exchange: Exchange) -> None:
+        """Send a request on whose body isn't repaired."""
+        request = flow.request
         put_exchange_on(request, exchange)
         if route.lists_models:
             if (refused := sign(request, exchange, self._runtime.clocks)) is not None:
@@ -269,6 +303,19 @@ class RequestHeaders:
                 request.headers["accept-encoding"] = "identity"
             exchange.names_models = not (exchange.lists_models or route.of_model)
         self._pass_body(request)
+
+    def _models_of_data(self, route: Route, exchange: Exchange) -> Response | None:
+        """The list of models, or one of them, for an endpoint that has none: those that its profile knows."""
+        profile, api = profiles.load(route.profile), dialects.APIS.get(exchange.spoken) or model_list.OPENAI
+        if not route.lists_models or UPSTREAM_DIALECTS[profile.dialect].lists_models:
+            return None
+        aliases = is_translated(exchange.spoken, profile, self._settings.translate)
+        window = self._settings.window
+        listed = model_list.in_form_of(api, model_list.NO_LIST, b"", "", profile, aliases=aliases, window=window)
+        if not route.of_model:
+            return listed
+        named = unquote(route.of_model.removeprefix("/"))
+        return model_list.one_of(listed, named, named)
 
     def _lent(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, caller: Caller) -> str | Withheld:
         if not (route.dialect or route.lists_models or route.native):
@@ -284,7 +331,9 @@ class RequestHeaders:
             verified=not self._transport.insecure,
             of_the_keys_vendor=route.lends,
         )
-        key = self._runtime.key.value if self._lends_key else None
+        signer = profiles.load(route.profile).signer
+        value = self._runtime.cloud_key.value if signer == TC3 else self._runtime.key.value
+        key = value if self._lends_key else None
         lent = keys.lend(
             key,
             request.headers,
@@ -356,6 +405,25 @@ def _answered_here(flow: http.HTTPFlow, route: Route | None, settings: Settings)
             if page := front_page.answered_here(method, path, headers.get("accept", ""), to, reads):
                 return page
     return dialects.answered_here(method, path)
+
+
+def _refused_key(request: http.Request, route: Route, exchange: Exchange) -> Response | None:
+    """The error for a key whose shape doesn't fit the endpoint: nothing is sent. Nor is one that can't sign here."""
+    profile = profiles.load(route.profile)
+    if _NATIVE_CLIENT in request.headers:
+        return None  # it has signed its request itself
+    given = request.headers.get("authorization", "")
+    key = given.partition(" ")[2].strip() if given[:7].lower() == "bearer " else ""
+    if profile.signer == TC3:
+        try:
+            tc3.credentials(key)
+            if not (exchange.dialect or route.lists_models):
+                raise UnusableCredentials(Withheld.UNSIGNED.value)
+        except UnusableCredentials as error:
+            return proxy_errors.CREDENTIALS_UNUSABLE(why=error).response()
+    elif tc3.is_native(key) and profile.vendor == HOME and route.address.host in profiles.by_host():
+        return proxy_errors.SIGNING_KEY_MISPLACED(host=route.address.host).response()
+    return None
 
 
 def _only_asks(flow: http.HTTPFlow, route: Route | None) -> bool:

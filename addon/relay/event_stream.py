@@ -23,7 +23,7 @@ class EventStream:
     def __init__(self, encoding: str, reading: Reading) -> None:
         self._reading = reading
         self._unpack = content_coding.unpacker(encoding)
-        self._parser = sse.Parser(MAX_HELD)
+        self._parser = sse.Parser(MAX_HELD, blanks=not reading.is_house)
         self._opening = sse.Opening()
         self._passed = 0
         self.begun = False

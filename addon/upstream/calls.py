@@ -41,7 +41,7 @@ class Calls:
         self._http_client = http_client
         self._gate = gate
         self.timing = timing or Timing()
-        self._clocks = clocks or ServerClocks()
+        self.clocks = clocks or ServerClocks()
 
     async def send(
         self,
@@ -73,7 +73,7 @@ class Calls:
             left = max(0.0, ends - self.timing.clock())
             try:
                 answer = await self._http_client.post(url, body, headers, min(timeout, left))
-                if signer == TC3 and is_expired(answer.body) and self._clocks.refused(url, answer.headers.get("date")):
+                if signer == TC3 and is_expired(answer.body) and self.clocks.refused(url, answer.headers.get("date")):
                     headers = self._signed(target, url, body, told.headers)
                     answer = await self._http_client.post(url, body, headers, min(timeout, left))
             except CallFailed as error:
@@ -100,7 +100,7 @@ class Calls:
         pairs = [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in given.items()]
         unsigned = Unsigned("POST", url, pairs, body)
         try:
-            headers = signed(profiles.load(target.profile).signer, unsigned, self._clocks.now(url))
+            headers = signed(profiles.load(target.profile).signer, unsigned, self.clocks.now(url))
         except UnusableCredentials as error:
             raise CallFailed(f"not signed: {error}", begun=False) from None
         return {name.decode(): value.decode("utf-8", "surrogateescape") for name, value in headers}

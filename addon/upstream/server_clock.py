@@ -64,7 +64,7 @@ class ServerClocks:
             known.since, known.apart = self._now() - self._monotonic(), apart
 
     def refused(self, url: str, date: str | None) -> bool:
-        """The host of `url` says that a signature is too old or too new. Whether its `date` makes another one worth it."""
+        """The host of `url` says that the time of a signature is wrong; whether its `date` makes another worth it."""
         known, said = self._of(url), _seconds(date)
         known.since = known.apart = None
         if said is None:

@@ -24,6 +24,9 @@ _IDLE = re.compile(rb"(?:(?::[^\r\n]*+)?(?:\r\n|\n|\r))*+")
 """Further comments and blank lines. They are returned with the first: a chunk may have thousands of them."""
 _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LONGEST_END = len(b"\r\n\r\n")
+_BLANKS_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))[ \t]{0,16}(?:\r\n|\n|\r)")
+"""The same where a line of blanks ends an event, too: Tencent Cloud's own API is seen to write one with a tab."""
+_LONGEST_BLANKS_END = _LONGEST_END + 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +84,14 @@ class Parser:
     """Cuts a stream into events. The `raw` of all events, joined, equals the input.
 
     The bytes of an event larger than `max_event` are returned as they arrive, in opaque pieces: that bounds the memory.
-    A CR at the end of the bytes that have arrived waits for one more byte, since CRLF is one line end.
+    A CR at the end of the bytes that have arrived waits for one more byte, since CRLF is one line end. With `blanks` a
+    line of blanks ends an event, as an empty one does.
     """
 
-    def __init__(self, max_event: int = MAX_EVENT) -> None:
+    def __init__(self, max_event: int = MAX_EVENT, *, blanks: bool = False) -> None:
         self._max_event = max_event
+        self._event_end = _BLANKS_END if blanks else _EVENT_END
+        self._longest_end = _LONGEST_BLANKS_END if blanks else _LONGEST_END
         self._buffer = bytearray()
         self._searched = 0
         self._oversized = False
@@ -134,7 +140,7 @@ class Parser:
             elif self._oversized or len(self._buffer) > self._max_event:
                 self._oversized = True
                 # The last bytes may be the first ones of the event's end: they wait for the rest of it.
-                end = len(self._buffer) - (_LONGEST_END - 1)
+                end = len(self._buffer) - (self._longest_end - 1)
                 if end > 0:
                     yield Event(self._take(end), opaque=True)
                 return
@@ -145,12 +151,12 @@ class Parser:
         """The length of the piece at the start of the buffer; `None` while its end isn't there."""
         known = len(self._buffer) - self._buffer.endswith(b"\r")
         alone = not self._oversized and self._buffer[0] in b":\r\n"
-        match = (_LINE_END if alone else _EVENT_END).search(self._buffer, self._searched, known)
+        match = (_LINE_END if alone else self._event_end).search(self._buffer, self._searched, known)
         if match:
             end = match.end()
             more = _IDLE.match(self._buffer, end, known) if alone else None
             return more.end() if more else end
-        self._searched = max(0, known - _LONGEST_END)
+        self._searched = max(0, known - self._longest_end)
         return None
 
     def _take(self, end: int) -> bytes:

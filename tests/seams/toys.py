@@ -82,6 +82,7 @@ class ToyUpstream:
 
     name = "toy-upstream"
     is_house = False
+    lists_models = True
 
     def headers(self, house: House) -> Mapping[str, str]:
         return {"toy-version": "1"}

@@ -37,8 +37,8 @@ STREAMS = st.lists(st.tuples(LINES, ENDS), max_size=12).flatmap(
 )
 
 
-def events(chunks: Iterable[bytes], **limits: int) -> list[Event]:
-    parser = Parser(**limits)
+def events(chunks: Iterable[bytes], max_event: int = sse.MAX_EVENT, *, blanks: bool = False) -> list[Event]:
+    parser = Parser(max_event, blanks=blanks)
     found = [event for chunk in chunks for event in parser.feed(chunk)]
     last = parser.finish()
     return found + ([last] if last else [])

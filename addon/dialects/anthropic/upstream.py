@@ -29,6 +29,7 @@ class AnthropicUpstream:
 
     name = rule_names.ANTHROPIC_UPSTREAM
     is_house = False
+    lists_models = True
 
     def headers(self, house: House) -> Mapping[str, str]:
         """The version of the API."""

@@ -32,6 +32,7 @@ class TencentCloudUpstream:
 
     name = rule_names.TENCENT_CLOUD_UPSTREAM
     is_house = False
+    lists_models = False
 
     def headers(self, house: House) -> Mapping[str, str]:
         """The action, which the API has in the place of a path, and its version."""
@@ -124,7 +125,9 @@ def _text(given: object, pointer: str) -> str:
     for place, part in enumerate(parts):
         if not (part is None or isinstance(part, str) or content.is_text(part)):
             raise _unsupported(part, f"{pointer}/{place}")
-    return content.assemble(content.pieces(parts)) if isinstance(given, list) else spoken.text_of(given)
+    if not isinstance(given, list):
+        return given if isinstance(given, str) else ""
+    return content.BLANK_LINE.join(str(piece) for piece in content.pieces(given))
 
 
 def _user_content(given: object, pointer: str, texts: Texts) -> JsonObject:

@@ -54,6 +54,16 @@ CREDENTIALS_UNUSABLE = Entry(
     advice="the message names the form",
     retry=False,
 )
+SIGNING_KEY_MISPLACED = Entry(
+    status=401,
+    code="invalid_api_key",
+    message="This API key is a SecretId and a SecretKey, with which requests to Tencent Cloud's own API are signed "
+    "(hunyuan_upstream=https://hunyuan.tencentcloudapi.com). The endpoint {host} takes a key in one piece; nothing was "
+    "sent.",
+    when="an API key with `|` in it, a SecretId and a SecretKey, comes for an endpoint that takes keys in one piece",
+    advice="send a key of that endpoint; or name Tencent Cloud's own API as `hunyuan_upstream`",
+    retry=False,
+)
 KEY_FOR_ANOTHER_HOST = Entry(
     status=401,
     code="invalid_api_key",

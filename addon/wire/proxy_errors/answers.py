@@ -98,6 +98,15 @@ STREAM_INCOMPLETE = Entry(
     when="a stream ended properly, but without a finish reason",
     advice="try again",
 )
+STREAM_UNREADABLE = Entry(
+    status=IN_STREAM,
+    code="stream_unreadable",
+    type="upstream_error",
+    message="The endpoint sent more than one event that can't be read: the answer is incomplete.",
+    when="more than one event of a stream from an endpoint that speaks another format can't be read; the first is left "
+    "out",
+    advice="try again",
+)
 STREAM_EVENT_TOO_LARGE = Entry(
     status=IN_STREAM,
     code="stream_event_too_large",
