@@ -18,7 +18,7 @@ from tencentcloud.common.profile.http_profile import HttpProfile
 
 from tests import kept_flows
 from tests.dialects.tencent_cloud.native_clients import events
-from tests.end_to_end.processes import KEY, TOKENHUB, Certificates, Proxy, Simulator, run_proxy
+from tests.end_to_end.processes import KEY, TOKENHUB, Certificates, Proxy, Simulator, run_proxy, run_simulator
 
 NATIVE = "hunyuan.tencentcloudapi.com"
 ASKED = {"Model": "hunyuan-lite", "Messages": [{"Role": "user", "Content": "[[sim:say hello]]"}]}
@@ -190,6 +190,49 @@ def test_an_error_in_the_middle_of_a_stream(proxy: Proxy, tokenhub: Simulator) -
 def test_errors_in_chinese(proxy: Proxy, tokenhub: Simulator) -> None:
     answer = post(proxy, changed(signed(), x_tc_action="ChatTranslations", x_tc_language="zh-CN"))
     assert "只" in answer.json()["Response"]["Error"]["Message"]
+
+
+@pytest.fixture(scope="module")
+def native(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator, Proxy]]:
+    """An endpoint that speaks the API itself and knows more clients than the proxy, where it stands in its place."""
+    secrets = tmp_path_factory.mktemp("secrets") / "secrets.toml"
+    secrets.write_text(SECRETS)
+    secrets.chmod(0o600)
+    known = ("--secret", "AKIDALICE|alices-secret-key", "--secret", "AKIDCAROL|carols-secret-key")
+    options = ("--set", f"hunyuan_tencent_secrets_file={secrets}")
+    with (
+        run_simulator(certificates, "--native", *known, hosts=[NATIVE], profile="hunyuan") as endpoint,
+        run_proxy(certificates, {f"{NATIVE}:443": endpoint.port}, *options) as running,
+    ):
+        yield endpoint, running
+
+
+TWO_USERS = {"Model": "hunyuan-lite", "Messages": [*ASKED["Messages"], *ASKED["Messages"]]}
+"""What the endpoint refuses: it wants turns that alternate."""
+
+
+def test_a_known_client_is_repaired_and_signed_anew(native: tuple[Simulator, Proxy]) -> None:
+    endpoint, running = native
+    endpoint.reset()
+    answer = post(running, signed(TWO_USERS)).json()["Response"]
+    assert answer["Choices"][0]["Message"]["Content"] == "hello"
+    (sent,) = endpoint.requests()
+    assert len(sent["body"]["Messages"]) == 1
+    assert "client=alice" in running.process.output
+    assert code(post(running, signed(TWO_USERS, secret_key="another"))) == "AuthFailure.SignatureFailure"
+    assert len(endpoint.requests()) == 1
+
+
+def test_an_unknown_client_passes_untouched_and_is_announced_once(native: tuple[Simulator, Proxy]) -> None:
+    endpoint, running = native
+    endpoint.reset()
+    carol = {"secret_id": "AKIDCAROL", "secret_key": "carols-secret-key"}
+    for _ in range(2):
+        answer = post(running, signed(**carol)).json()["Response"]
+        assert answer["Choices"][0]["Message"]["Content"] == "hello"
+    refused = post(running, signed(TWO_USERS, **carol)).json()["Response"]
+    assert refused["Error"]["Code"] == "InvalidParameter"
+    assert running.process.output.count("is signed with a SecretId that this proxy doesn't know") == 1
 
 
 def test_nothing_that_a_client_authenticates_with_is_kept(proxy: Proxy, flows: Path) -> None:
