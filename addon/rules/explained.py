@@ -160,13 +160,13 @@ FORMATS = {
         "A `ChatCompletions` request of Tencent Cloud's own API becomes a chat request, and its answer one in the "
         "vendor's envelope, streams and errors included. The client's signature is checked where its key is known, and "
         "is never sent on. What chat has no place for is dropped and named.",
-        "Programs with the vendor's SDK call an endpoint that was shut down (docs/facts/tencent-cloud.md).",
+        "Programs with the vendor's SDK call an endpoint that was shut down (docs/facts/tencent-sdk.md).",
         "dialects/tencent_cloud/client_request.py",
     ),
     "tencent-cloud-embedding": Explanation(
         "A `GetEmbedding` request of Tencent Cloud's own API becomes an embeddings request, and its answer one in the "
         "vendor's envelope.",
-        "Programs with the vendor's SDK call an endpoint that was shut down (docs/facts/tencent-cloud.md).",
+        "Programs with the vendor's SDK call an endpoint that was shut down (docs/facts/tencent-sdk.md).",
         "dialects/tencent_cloud/client_request.py",
     ),
     "tencent-cloud-token-count": Explanation(

@@ -95,4 +95,4 @@ def failing():
 
 
 for scenario in (whole, streamed, conversation, image, vectors, counted, failing):
-    print(json.dumps([scenario.__name__, scenario()]))
+    sys.stdout.write(json.dumps([scenario.__name__, scenario()]) + "\n")

@@ -1,4 +1,4 @@
-"""Tencent Cloud's own SDKs: a conversation with a tool, streams, an image and vectors, by the proxy and the reverse port.
+"""Tencent Cloud's own SDKs: a conversation with a tool, streams, an image and vectors, by both ways into the proxy.
 
 On TokenHub, in the place of the API that was shut down, and on an endpoint that speaks this API itself.
 """

@@ -1,6 +1,6 @@
 """A native request becomes a chat request: nothing that a client says is lost, and what has no word in chat is told.
 
-What goes where: the fact page docs/facts/tencent-cloud.md#native-clients. The translation knows no profile: it writes
+What clients send: docs/facts/tencent-sdk.md#requests. The translation knows no profile: it writes
 plain chat, and the house rules make of it what the endpoint accepts. `null` means the same as an absent field.
 """
 

@@ -1,9 +1,10 @@
 """Streamed answers in Tencent Cloud's shape: one kind of event, told apart by nothing but what is in it.
 
 Each event has the mark, the time, the id and the usage so far, a `FinishReason` that is "" until the last one, and no
-envelope; there is no `[DONE]`. What the vendor's SDKs make of bytes decides two things here. An event ends with exactly
-one blank line: the Python SDK takes a second one for an event without data. And a keep-alive is a comment without a
-blank line behind it, for the same reason: it becomes part of the next event, and is skipped there.
+envelope; there is no `[DONE]`. Three things follow from how the vendor's SDKs read (docs/facts/tencent-sdk.md#answers).
+An event ends with exactly one blank line: the Python SDK takes a second one for an event without data. A keep-alive is
+a comment without a blank line behind it, for the same reason: it becomes part of the next event, and is skipped there.
+And U+2028 and U+2029 are escaped, which end a line for Node's reader.
 """
 
 from __future__ import annotations
