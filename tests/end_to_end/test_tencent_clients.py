@@ -226,11 +226,11 @@ def test_a_known_client_is_repaired_and_signed_anew(native: tuple[Simulator, Pro
 def test_an_unknown_client_passes_untouched_and_is_announced_once(native: tuple[Simulator, Proxy]) -> None:
     endpoint, running = native
     endpoint.reset()
-    carol = {"secret_id": "AKIDCAROL", "secret_key": "carols-secret-key"}
+    carol = ("AKIDCAROL", "carols-secret-key")
     for _ in range(2):
-        answer = post(running, signed(**carol)).json()["Response"]
+        answer = post(running, signed(ASKED, *carol)).json()["Response"]
         assert answer["Choices"][0]["Message"]["Content"] == "hello"
-    refused = post(running, signed(TWO_USERS, **carol)).json()["Response"]
+    refused = post(running, signed(TWO_USERS, *carol)).json()["Response"]
     assert refused["Error"]["Code"] == "InvalidParameter"
     assert running.process.output.count("is signed with a SecretId that this proxy doesn't know") == 1
 

@@ -77,7 +77,8 @@ def running(
     secrets.chmod(0o600)
     options = ["--set", f"hunyuan_tencent_secrets_file={secrets}"]
     if request.param == "native":
-        host, given = NATIVE, ("--native", "--secret", f"{SECRET_ID}|{SECRET_KEY}")
+        host = NATIVE
+        given: tuple[str, ...] = ("--native", "--secret", f"{SECRET_ID}|{SECRET_KEY}")
         options += ["--set", f"hunyuan_upstream=https://{NATIVE}"]
     else:
         host, given = TOKENHUB, ()
