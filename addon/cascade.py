@@ -15,11 +15,13 @@ from typing import Literal, NamedTuple
 
 from .config import values as read
 from .config.option import option
+from .config.values import BaseUrl
 from .exchange import Change, JsonObject, Response
 from .images import data, in_body
 from .images.data import BadImage
 from .images.in_body import Image
 from .profiles import Profile
+from .route import endpoint_url
 from .texts import Texts, marks
 from .upstream.retry import RetrySettings, allowed
 from .upstream.target import Target
@@ -47,6 +49,12 @@ class CascadeSettings(RetrySettings):
     )
     vision_model: str | None = option(
         "", "Model that describes images. Default: the profile's.", read.optional(read.name)
+    )
+    vision_upstream: BaseUrl | None = option(
+        "",
+        "Base URL where images are described, in place of the request's own endpoint: with that provider's key "
+        "(hunyuan_keys_file) and hunyuan_vision_model there. E.g. https://api.moonshot.cn/v1.",
+        read.optional(endpoint_url),
     )
     text_model: str | None = option(
         "",
@@ -83,10 +91,13 @@ class CascadeSettings(RetrySettings):
         """Tries for a call of the addon's own."""
         return 1 if self.retry == "off" else self.vision_tries
 
-    @property
-    def describes_on_plans(self) -> bool:
+    def named_model(self, *, elsewhere: bool) -> str | None:
+        """The model that the user has named for an endpoint: for that of `vision_upstream`, if there is one."""
+        return self.vision_model if elsewhere or self.vision_upstream is None else None
+
+    def describes_on_plans(self, *, elsewhere: bool) -> bool:
         """Whether the user wants vision calls on the host of a plan, too (docs/facts/tokenhub.md#plans)."""
-        return self.cascade == "always" or self.vision_model is not None
+        return self.cascade == "always" or self.named_model(elsewhere=elsewhere) is not None
 
 
 @dataclass
@@ -143,40 +154,62 @@ class Cascade:
         self._settings = settings
         self.known.resize(settings.cache_entries, settings.cache_bytes)
 
-    def wanted(self, body: JsonObject, profile: Profile) -> bool:
+    def needed(self, body: JsonObject, profile: Profile) -> bool:
         """Whether images in `body`, if it holds any (`in_body.suspected`), must become text.
 
-        Under `auto` they must where the model can't see, if a model is known that can. A vision model that
-        takes no tools and is offered some has been replaced by a text model before this (`rules.tool_model`); any other
-        gets its images unchanged.
+        Under `auto` they must where the model can't see. A vision model that takes no tools and is offered some has
+        been replaced by a text model before this (`rules.tool_model`); any other gets its images unchanged.
         """
         mode = self._settings.cascade
-        if mode == "never":
-            return False
-        describes = bool(self._settings.vision_model or profile.vision_model)
-        return mode == "always" or (describes and not profile.model(body.get("model")).images)
+        return mode == "always" or (mode == "auto" and not profile.model(body.get("model")).images)
+
+    def model_at(self, profile: Profile, *, elsewhere: bool) -> str:
+        """The model that describes images at an endpoint of `profile`; `""`: none is known.
+
+        `elsewhere`: it is that of `hunyuan_vision_upstream`.
+        """
+        return self._settings.named_model(elsewhere=elsewhere) or profile.vision_model
+
+    def wanted(
+        self, body: JsonObject, profile: Profile, asked: Profile | None = None, *, elsewhere: bool = False
+    ) -> bool:
+        """Whether images in `body` must become text, and can: by a model of the endpoint that is `asked`.
+
+        `None`: its own endpoint is. Otherwise as in `describe`.
+        """
+        model = self.model_at(asked or profile, elsewhere=elsewhere)
+        return self.needed(body, profile) and (self._settings.cascade == "always" or bool(model))
 
     async def find(self, body: JsonObject, size: int) -> list[Image]:
         """Every image of `body`, whose JSON has `size` bytes."""
         return await self._apart(size, lambda: in_body.find(body))
 
     async def describe(
-        self, body: JsonObject, found: Sequence[Image], profile: Profile, target: Target, texts: Texts
+        self,
+        body: JsonObject,
+        found: Sequence[Image],
+        profile: Profile,
+        target: Target,
+        texts: Texts,
+        *,
+        elsewhere: bool = False,
     ) -> CascadeOutcome:
         """Put a description, or a note that says why there is none, in the place of every image `found` in `body`.
 
-        A plan's host is not asked unless the user wants that: images that aren't known yet get a note.
+        `profile` and `target`: those of the endpoint that describes them, which is that of `hunyuan_vision_upstream` if
+        it is `elsewhere`. A plan's is not asked unless the user wants that: images that aren't known yet get a note.
         Ends within `cascade_deadline`; descriptions that came in until then are kept, so that the client's next
         try goes on from there. Cancelling this coroutine ends the calls that no other request waits for.
         """
         settings = self._settings
         template = VisionCall(
-            model=settings.vision_model or profile.vision_model,
+            model=self.model_at(profile, elsewhere=elsewhere),
             url="",
             question="",
             profile=profile,
             texts=texts,
             target=target,
+            elsewhere=elsewhere,
             timeout=settings.vision_timeout,
             tries=allowed(settings.own_tries, profile),
             until=self._clock() + settings.cascade_deadline,
@@ -194,7 +227,7 @@ class Cascade:
         # 2. Describe those that are missing, the newest first: the question is most likely about them.
         newest_first = zip(reversed(keys), reversed(found), strict=True)
         missing = {key: image for key, image in newest_first if key not in results}
-        if profile.plan and not settings.describes_on_plans:
+        if profile.plan and not settings.describes_on_plans(elsewhere=elsewhere):
             results.update(dict.fromkeys(missing, ImageFailure("plan")))
             missing = {}
         needed, undescribable = await self._apart(size, lambda: _split_by_need(missing, template, settings))
@@ -214,7 +247,14 @@ class Cascade:
         return outcome
 
     async def describe_ahead(
-        self, source: str, profile: Profile, target: Target, texts: Texts, *, ask: bool = True
+        self,
+        source: str,
+        profile: Profile,
+        target: Target,
+        texts: Texts,
+        *,
+        ask: bool = True,
+        elsewhere: bool = False,
     ) -> Ahead:
         """Describe the image `source` before anybody asks about it, and keep that for every question.
 
@@ -222,7 +262,7 @@ class Cascade:
         another. A request with a question of its own finds this description where it has none for that question.
         """
         settings = self._settings
-        model = settings.vision_model or profile.vision_model
+        model = self.model_at(profile, elsewhere=elsewhere)
         _, key = (await self._apart(len(source) + _EACH, lambda: _keys([(source, "")], model, texts)))[0]
         if await self.known.kept.get(key) is not None:
             return Ahead("known")
@@ -239,6 +279,7 @@ class Cascade:
             profile=profile,
             texts=texts,
             target=target,
+            elsewhere=elsewhere,
             timeout=settings.vision_timeout,
             tries=allowed(settings.own_tries, profile),
             until=self._clock() + settings.cascade_deadline,

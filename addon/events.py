@@ -9,7 +9,7 @@ brings it to what listens.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from .exchange import JsonObject
 
@@ -28,6 +28,9 @@ event before it has: the body tells it; and, where its trace is exported, `asked
 RUNAWAY = "runaway"
 """Its agent goes on and on: `what` (`iterations`, `same_call`, `same_request`), `count`, `action` (`warned`, `refused`,
 `observed`), `session`."""
+BUDGET = "budget"
+"""It has to keep to a budget for which something is done: `budget` (the line), `action` (`warned`, `refused`, `held`:
+refused for now, `unpriced`: not counted in money, `observed`: would be refused), `session`."""
 QUEUED = "queued"
 """It begins to wait for a slot of its account."""
 SENT = "sent"
@@ -38,6 +41,10 @@ RETRIED = "retried"
 on, what `SENT` tells of a try."""
 MENDED = "mended"
 """It was refused, changed for what the refusal says, and sent once more: `reason`, `outcome` (`helped`, `failed`)."""
+FALLBACK = "fallback"
+"""Its endpoint has failed, and another model or endpoint was asked: `reason` (why the one before has failed: `down`,
+`busy`, `rate_limit`, `quota`, `model`, `refused`), `outcome` (`answered`, `failed`), and of the one that was asked
+`profile`, `model`, `upstream` (host)."""
 CALLED = "called"
 """The addon makes a call of its own for it: `purpose` (`vision`, `embeddings`, `search`, `json`), `number` (of the
 try), and what `SENT` tells of a try. Told with traces on."""
@@ -51,11 +58,16 @@ FIRST_TOKEN = "first_token"  # noqa: S105 - no secret
 """Its stream brings the first text, thought or call. No data: the event has its time."""
 DONE = "done"
 """It is over: a `Done`."""
+PAID = "paid"
+"""A call to an endpoint is over that may have to be paid: a `Paid`. One for each call, whoever made it: the sum of them
+is what endpoints bill. It is told with and without traces, and may come after `DONE`, where its tokens are estimated;
+so it is none of `KINDS`."""
 
 KINDS = (
     CAME,
     TRANSLATED,
     RUNAWAY,
+    BUDGET,
     DESCRIBED,
     REPAIRED,
     CALLED,
@@ -64,11 +76,48 @@ KINDS = (
     RETRIED,
     ENDED,
     MENDED,
+    FALLBACK,
     FIRST_BYTE,
     FIRST_TOKEN,
     DONE,
 )
 """In the order in which they come. All but `CAME` and `DONE` may be missing, and some come more than once."""
+
+type Purpose = Literal["own", "try", "vision", "embeddings", "search", "json", "continuation"]
+"""What a call is made for: `own` is the client's own request, `try` a try of it whose answer could not be used."""
+
+
+class Paid(TypedDict):
+    """A call to an endpoint that is over. What isn't known is `""`, 0, `None`, or absent from `usage`."""
+
+    id: str
+    """Of its exchange."""
+    purpose: Purpose
+    client: str
+    session: str
+    dialect: str
+    """The client's format."""
+    profile: str
+    upstream: str
+    """The endpoint's host."""
+    asked: str
+    """The model, as the client sent it."""
+    model: str
+    """As it was sent on."""
+    usage: dict[str, int]
+    """Its tokens by kind: `input`, of them those that were `cached` and those that were `written` to a cache, `output`,
+    of them those of `reasoning`."""
+    amount: int | None
+    """What it costs, in parts of `currency` (`prices.UNITS` to one), by the price of the day `priced`."""
+    currency: str
+    priced: str
+    status: int
+    """0: no answer came."""
+    ms: float
+    is_estimated: bool
+    """The endpoint doesn't say what it used, or not all of it."""
+    is_cancelled: bool
+    """Nobody waited for its answer any more."""
 
 
 class Done(TypedDict):

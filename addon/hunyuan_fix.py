@@ -63,9 +63,11 @@ from hunyuan_fix.hooks.mitmproxy_internals import options as mitmproxy_options
 from hunyuan_fix.hooks.mitmproxy_internals.options import option
 from hunyuan_fix.hooks.request_headers import RequestHeaders
 from hunyuan_fix.hooks.respond import respond
+from hunyuan_fix.model_map.row import unreachable
 from hunyuan_fix.observe import statistics_text
 from hunyuan_fix.pipeline import Pipeline
 from hunyuan_fix.route import Routes
+from hunyuan_fix.steps import describe_images
 from hunyuan_fix.texts import LANGUAGES, terminal
 from hunyuan_fix.texts.terminal import say
 from hunyuan_fix.upstream.client import Transport
@@ -153,6 +155,7 @@ class HunyuanFix:
             checks.check_mitmproxy(option)
             if len(declared) == len(options.OPTIONS):  # hunyuan_upstream is declared after hunyuan_hosts
                 route.check(settings)
+                describe_images.check(settings)
             open_to = listeners.open_addresses(proxy_modes.listen_hosts(option), settings)
             password = bool(option("proxyauth"))
             listeners.check(open_to, settings, password=password)
@@ -183,8 +186,11 @@ class HunyuanFix:
         self.requires_token = listeners.requires_token(open_to, settings)
         why_not = listeners.why_key_is_not_lent(open_to, settings, password=password)
         self._use(made, lends_key=why_not is None)
-        if why_not and self.runtime.key.value:
+        if why_not and self.runtime.secrets.key.value:
             logger.warning("%s", why_not)
+        if "hunyuan_model_map" in updated:
+            for line in unreachable(settings.model_map):
+                logger.warning("%s", line)
         self.runtime.config.follow(settings.config)
         if self.is_running:
             self._quieten_dumper()
@@ -346,7 +352,7 @@ class HunyuanFix:
         exchange = exchanges.of(flow)
         if flow.response or flow.error or not flow.live:
             return
-        if search := self.runtime.tokens.search:
+        if search := self.runtime.secrets.tokens.search:
             await client_tokens.scrub_body(flow.request, search, self.settings.max_body, self.runtime.workers)
         if flow.error or not flow.live or exchange is None or not exchange.dialect:
             return
@@ -387,6 +393,7 @@ class HunyuanFix:
         if exchange is not None:
             if flow.response is not None and not exchange.answered:
                 answer = flow.response
+                exchange.began = answer.status_code
                 exchange.tell(events.FIRST_BYTE, status=answer.status_code, date=answer.headers.get("date", "")[:40])
             self.answers.begins(flow, exchange)
             if flow.response and flow.response.stream:
@@ -450,5 +457,6 @@ addons = [
         calls=hunyuan_fix.runtime.admission.calls,
         recent=hunyuan_fix.process.finisher.recent,
         plugins=lambda: hunyuan_fix.settings.plugins,
+        model_map=lambda: hunyuan_fix.settings.model_map,
     ),
 ]

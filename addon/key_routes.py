@@ -8,6 +8,7 @@ parts means the second. A key of one piece that is addressed to the second goes 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
 from . import profiles
 from .config import values as read
@@ -27,11 +28,20 @@ class KeyRoutes:
     def __init__(self, settings: RouteSettings) -> None:
         self.apply = settings.upstream is None or isinstance(settings.upstream, Successor)
         """Whether keys decide: the user has named no endpoint."""
-        plain = replace(settings, upstream=None)
-        self.unmoved = Routes(plain)
+        self._settings = settings
+
+    @cached_property
+    def unmoved(self) -> Routes:
         """The routes of the hosts as they are addressed."""
-        self._native = Routes(replace(settings, upstream=read.base_url(NATIVE)))
-        self._successor = Routes(replace(settings, upstream=successor()))
+        return Routes(replace(self._settings, upstream=None))
+
+    @cached_property
+    def _native(self) -> Routes:
+        return Routes(replace(self._settings, upstream=read.base_url(NATIVE)))
+
+    @cached_property
+    def _successor(self) -> Routes:
+        return Routes(replace(self._settings, upstream=successor()))
 
     @staticmethod
     def concern(profile: str, *, rerouted: bool) -> bool:

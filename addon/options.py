@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from . import profile_folder, route
-from .access.client_tokens import TokenSettings
 from .access.cors import OriginSettings
-from .access.keys import KeySettings
 from .access.listeners import ListenerSettings
-from .access.seal_keys import SealSettings
-from .access.signed_clients import SecretSettings
+from .access.secrets import SecretSettings
 from .admission.accounts import AdmissionSettings
 from .answers.json_repair.settings import JsonSettings
+from .answers.rounds.settings import ContinueSettings
+from .budgets.settings import BudgetSettings
 from .cascade import CascadeSettings
 from .config import option
 from .config.config_file import ConfigFileSettings
@@ -31,11 +30,14 @@ from .config.hook_options import (
     InterceptionSettings,
 )
 from .config.option import OptionError
+from .fallbacks import FallbackSettings
 from .kept import KeepSettings
 from .mending import MendSettings
+from .model_map import ModelMapSettings
 from .observe.admin.settings import AdminSettings
 from .observe.alerts import alert
 from .observe.alerts.settings import AlertSettings
+from .observe.ledger.settings import UsageSettings
 from .observe.log_file import LogSettings
 from .observe.traces.settings import TraceSettings
 from .plugins.settings import PluginSettings
@@ -60,6 +62,7 @@ class Settings(
     FoldSettings,
     TransportSettings,
     RuleSettings,
+    ModelMapSettings,
     InterceptionSettings,
     ListenerSettings,
     FlowSettings,
@@ -69,18 +72,19 @@ class Settings(
     SearchSettings,
     RetrySettings,
     MendSettings,
+    FallbackSettings,
     RunawaySettings,
+    BudgetSettings,
     JsonSettings,
+    ContinueSettings,
     BreakerSettings,
-    KeySettings,
-    TokenSettings,
     SecretSettings,
-    SealSettings,
     OriginSettings,
     AdminSettings,
     DrainingSettings,
     DispatchSettings,
     LogSettings,
+    UsageSettings,
     HeartbeatSettings,
     TraceSettings,
     AlertSettings,

@@ -19,14 +19,20 @@ from .exchange import Change, Exchange, JsonObject, Response, printable
 from .options import Settings
 from .plugins import places
 from .steps import plugin_step
+from .steps.auto_continue import AutoContinue, ContinueAsked
+from .steps.auto_continue import needs_chat as rounds_need_chat
 from .steps.base import Outcome, Step, StepRuntime
+from .steps.budget import KeepToBudget
 from .steps.count_tokens import CountTokens
 from .steps.describe_images import DescribeImages
 from .steps.embedding_batches import SendBatches
+from .steps.embedding_model import EmbeddingModel
 from .steps.json_answers import JsonAnswers, JsonAsked
 from .steps.json_answers import needs_chat as json_needs_chat
 from .steps.keep_answers import KeepAnswers
 from .steps.kept_answers import AnswerKept
+from .steps.model_map import ModelMap
+from .steps.model_map import choose as choose_row
 from .steps.model_names import ModelNames, answering
 from .steps.native_fields import NativeFields, ShowMessages, native_of
 from .steps.overlong import Overlong
@@ -44,29 +50,37 @@ STEPS: tuple[type[Step], ...] = (
     PromptCame,
     Runaway,
     KeepAnswers,
+    ModelMap,
     ModelNames,
     Successor,
     ToolModel,
+    KeepToBudget,
     ReasoningMemory,
     ReadDocuments,
     DescribeImages,
     JsonAsked,
+    ContinueAsked,
     Rules,
     Overlong,
     PromptCache,
     JsonAnswers,
     WebSearch,
+    AutoContinue,
 )
 """For every chat request, whatever dialect it came in."""
 
 EMBEDDING_STEPS: tuple[type[Step], ...] = (
+    ModelMap,
+    EmbeddingModel,
     EmbeddingSuccessor,
     EmbeddingRules,
+    KeepToBudget,
     SendBatches,
 )
 
 COUNT_STEPS: tuple[type[Step], ...] = (
     KeepAnswers,
+    ModelMap,
     ModelNames,
     Successor,
     ReadDocuments,
@@ -80,10 +94,12 @@ KEPT_STEPS: tuple[type[Step], ...] = (AnswerKept,)
 NATIVE_STEPS: tuple[type[Step], ...] = (
     PromptCame,
     Runaway,
+    ModelMap,
     ShowMessages,
     ModelNames,
     Successor,
     ToolModel,
+    KeepToBudget,
     ReadDocuments,
     DescribeImages,
     ReasoningMemory,
@@ -92,6 +108,10 @@ NATIVE_STEPS: tuple[type[Step], ...] = (
     PromptCache,
 )
 """For a request in another format that the endpoint speaks itself. Each step works on any format with messages."""
+
+
+class AnswersItself(Exception):
+    """A request isn't sent: a step answers it with calls of its own."""
 
 
 class Pipeline:
@@ -126,20 +146,26 @@ class Pipeline:
             house: [step for step in reversed(steps) if step.does("done")] for house, steps in self._steps.items()
         }
 
-    def choose_way(self, exchange: Exchange, body: JsonObject) -> bool:
+    def choose_way(self, exchange: Exchange, body: JsonObject, model: str = "") -> bool:
         """Whether a request in a format that the endpoint speaks itself is translated all the same.
 
-        Its model doesn't speak the format, or it asks for what only a chat request can get: that is noted.
+        Its model doesn't speak the format, or it asks for what only a chat request can get: that is noted. The row of
+        `hunyuan_model_map` is chosen before that, for a request in any format. `model`: the one that answers; `""`: the
+        one that the body names, by whatever name.
         """
+        if self._settings.model_map:
+            choose_row(exchange, self._settings, body)
         native = dialects.NATIVE.get(exchange.dialect)
         if native is None:
             return False
-        model = answering(exchange, self._settings, body.get("model"))
+        model = model or answering(exchange, self._settings, body.get("model"))
         accepted = native_of(exchange, model)
         if accepted.spoken_by(model):
             reason = native.needs_chat(body, accepted, self._offers)
             if reason is None and json_needs_chat(exchange, self._settings, body):
                 reason = Change(native.name, "", "JSON is looked for in the answer of a chat request: translated")
+            if reason is None and rounds_need_chat(exchange, self._settings, body):
+                reason = Change(native.name, "", "the answer to a chat request can be continued: translated")
         else:
             reason = Change(native.name, "/model", "the model doesn't speak this format at its endpoint: translated")
         if reason is None:
@@ -175,14 +201,24 @@ class Pipeline:
             exchange.note([Change(dialect.name, "", why), *told])
         return None
 
-    async def request(self, exchange: Exchange) -> Response | None:
+    async def request(self, exchange: Exchange, fallback: str = "") -> Response | None:
         """Run the steps over `exchange.chat`. Returns the client's answer if a step has one.
+
+        `fallback`: the model that is to answer a request which has been through the steps for another one; raises
+        `AnswersItself` where a step would make calls for it.
 
         Raises what a step raises; the body may be half changed then, and must not leave.
         """
         steps = self._steps[_house(exchange)]
         for number, step in enumerate(steps):
+            if fallback:
+                if step.once:
+                    continue
+                if step.makes_calls(exchange):
+                    raise AnswersItself
             response = await step.request(exchange)
+            if fallback and step.names_model:
+                exchange.chat["model"] = fallback
             if response is not None:
                 return _seen_by(steps[:number], exchange, response)
         return None

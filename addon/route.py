@@ -23,6 +23,9 @@ _TRANSLATE: tuple[Translate, ...] = ("auto", "always", "never")
 _KEPT_ROUTES = 256
 """Routes kept in the cache: clients use the same few paths again and again."""
 _CHAT = "chat"
+EMBEDDINGS = "embeddings"
+_UNKNOWN = "openai"
+"""The profile of an endpoint of which nothing is known but that it speaks Chat Completions."""
 _HOUSES = {"openai": _CHAT}
 """`Profile.dialect` -> the name of the format as a client's dialect, where it is another."""
 _USUAL_BASE = "/v1"
@@ -64,6 +67,24 @@ def _upstream(text: str) -> BaseUrl:
     return url
 
 
+@read.accepting("a base URL such as `https://api.moonshot.cn/v1`")
+def endpoint_url(text: str) -> BaseUrl:
+    """The base URL of an endpoint for calls of one kind."""
+    url = read.base_url(text)
+    if paths.read(url.path, dialects.paths())[1] is not None:
+        raise ValueError(say("accepted is a base URL such as https://api.moonshot.cn/v1, without the path of one API"))
+    return url
+
+
+class Endpoint(NamedTuple):
+    """An endpoint that the user has named for calls of one kind."""
+
+    profile: str
+    """The name of its profile."""
+    base: BaseUrl
+    """That of its calls in the house language."""
+
+
 @dataclass(frozen=True)
 class RouteSettings:
     """The hosts that are known, and where their requests go."""
@@ -94,6 +115,17 @@ class RouteSettings:
         "translates them where the endpoint doesn't speak the format, always everywhere, never nowhere (they "
         "pass untouched).",
         read.choice(*_TRANSLATE),
+    )
+    embeddings_upstream: BaseUrl | None = option(
+        "",
+        "Base URL to which embeddings requests for any known host are sent, with that provider's key "
+        "(hunyuan_keys_file) and never the client's, e.g. https://api.siliconflow.cn/v1.",
+        read.optional(endpoint_url),
+    )
+    embeddings_model: str | None = option(
+        "",
+        "Model that embeddings requests are given at hunyuan_embeddings_upstream. Default: the client's.",
+        read.optional(read.name),
     )
 
 
@@ -140,6 +172,8 @@ class Route:
     """It was addressed to a host of another vendor, and leaves for another: its key must not leave with it."""
     lends: bool = False
     """The lent key is for its endpoint's vendor."""
+    elsewhere: bool = False
+    """It is an embeddings request, and leaves for `hunyuan_embeddings_upstream` with that endpoint's key."""
     respelt: bool = False
     """The client spelt the path in another way than the endpoint knows it."""
 
@@ -157,6 +191,7 @@ class Routes:
         self._profile = settings.profile
         self._upstream = settings.upstream
         self._translate = settings.translate
+        self._embeddings = settings.embeddings_upstream
         self._vendors = Vendors(settings.hosts, settings.profile)
         self.vendor = self._vendors.of(canonical(self._upstream.host), self._upstream.path) if self._upstream else HOME
         """The vendor whose key is lent."""
@@ -217,6 +252,12 @@ class Routes:
         spoken = named or (dialects.of_call(method, api) if api else None) or ""
         api = paths.filled(api, path) if api else None
         base = BaseUrl("http" if address.scheme == "http" else "https", host, address.port, below)
+        if (
+            self._embeddings is not None
+            and spoken == EMBEDDINGS
+            and self._origin(self._embeddings) != self._origin(base)
+        ):
+            return self._elsewhere(self._embeddings, api or "")
 
         # 2. Where it goes, and what is demanded there.
         upstream = self._upstream
@@ -269,6 +310,38 @@ class Routes:
             foreign=not all(self._vendors.may_keep_key(owner, paths.normal(path), vendor) for owner in owners),
             lends=vendor == self.vendor,
         )
+
+    def _elsewhere(self, upstream: BaseUrl, api: str) -> Route:
+        """The route of an embeddings request to `upstream`, without its query, which is for another endpoint."""
+        profile, base = self.endpoint(upstream)
+        return Route(
+            profile=profile,
+            dialect=EMBEDDINGS,
+            spoken=EMBEDDINGS,
+            base_url=str(base),
+            address=Address(base.scheme, base.host, base.port, base.path + api),
+            rerouted=True,
+            successors=False,
+            unrepaired=False,
+            foreign=True,
+            elsewhere=True,
+        )
+
+    def endpoint(self, named: BaseUrl) -> Endpoint:
+        """The endpoint at `named`, a base URL of the user's, for calls in the house language.
+
+        Its profile is that of its host and path, else one that `hunyuan_hosts` names, else that of the format which its
+        path names, else `openai`. A host alone stands for its usual base URL.
+        """
+        host = canonical(named.host)
+        products = {name for _, name in profiles.by_host().get(host, ())}
+        there = self._addressed(host, named.path + paths.CHAT)
+        if there is None and not named.path and len(products) == 1:
+            there = next(iter(products))
+        profile = self._judged_by(there) if there else _other_api(named.path) or _UNKNOWN
+        demands = profiles.load(profile)
+        path = self._base_path(named, demands, rerouted=True) if named.path else demands.base or _USUAL_BASE
+        return Endpoint(profile, replace(named, path=path))
 
     def _base_path(self, base: BaseUrl, profile: Profile, native: str = "", *, rerouted: bool) -> str:
         """The path of the base URL for requests in the house language at the endpoint of `base`; or in `native`.
@@ -374,11 +447,18 @@ def _below_base(path: str) -> str:
 
 
 def check(settings: RouteSettings) -> None:
-    """Refuse options under which a key would go to the wrong vendor. Raises `OptionError`.
+    """Refuse options under which a key would go to the wrong vendor, or a request to what can't answer it.
+
+    Raises `OptionError`.
 
     A host of another vendor stands for the endpoint of `hunyuan_upstream` only: without it, or with an upstream of that
     name, the lent key would go to that vendor.
     """
+    if (url := settings.embeddings_upstream) is not None:
+        profile = profiles.load(Routes(settings).endpoint(url).profile)
+        if profile.dialect not in _HOUSES:
+            refused = say("this endpoint speaks another format than OpenAI's, which has no embeddings")
+            raise OptionError(f"hunyuan_embeddings_upstream={url}: {refused}")
     for host in settings.hosts:
         if host in profiles.by_host() or not other_vendor(host):
             continue

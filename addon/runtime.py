@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import profile_folder, stores
+from .access.call_keys import CallKeys
 from .access.callers import UnauthenticatedClients
-from .access.client_tokens import ClientTokens, TokenSettings
-from .access.cloud_key import CloudKey
-from .access.keys import KeySettings, LentKey
 from .access.rate_limits import RateLimits
-from .access.seal_keys import SealKeys, SealSettings
-from .access.signed_clients import Secrets, SecretSettings
+from .access.secrets import Secrets, SecretSettings
 from .admission import Admission
 from .admission.leases import Leases
 from .answers.seen_models import SeenModels
+from .budgets.settings import BudgetSettings
+from .budgets.spending import Spending
 from .cascade import Cascade, CascadeSettings
 from .config import worker_place
 from .config.hot_change import HotChange
@@ -45,6 +44,8 @@ from .observe.health.process import FaultsCheck, FilesCheck, LoopCheck, QueueChe
 from .observe.health.stores import RedisCheck, SqliteCheck
 from .observe.health.traffic import Traffic
 from .observe.last_exchanges import LastExchanges
+from .observe.ledger.ledger import Ledger
+from .observe.ledger.settings import UsageSettings
 from .observe.log import LineOfExchange
 from .observe.log_file import FileLog, LogSettings
 from .observe.loop_lag import LoopLag
@@ -84,13 +85,14 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.metrics = Metrics()
+        self.metrics, self.spending = Metrics(), Spending()
         self.sinks = Sinks()
         self.log_line = LineOfExchange()
         self.log_file = FileLog()
-        for sink in (counters.Counting(self.metrics), self.log_line):
+        for sink in (counters.Counting(self.metrics), self.log_line, self.spending):
             self.sinks.add(sink)
         self.traces = Traces(self.sinks)
+        self.ledger = Ledger(self.sinks)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
         self.plugins = PluggedIn(self.sinks)
@@ -110,10 +112,9 @@ class Runtime:
         self.relay = Relay(self.http_client, self.gate, self.workers, clocks=calls.clocks)
         self.learnt = Learnt()
         self.seen_models = SeenModels()
-        self.key, self.cloud_key = LentKey(), CloudKey()
-        self.seal_keys = SealKeys(sealing.use)
-        self.tokens, self.secrets = ClientTokens(), Secrets()
-        self.limits = RateLimits(lambda client: self.tokens.quota(client, self._settings))
+        self.secrets = Secrets(sealing.use)
+        self.call_keys = CallKeys(lambda: self.secrets.providers, lambda: self.secrets.key)
+        self.limits = RateLimits(lambda client: self.secrets.tokens.quota(client, self._settings))
         self.unauthenticated = UnauthenticatedClients()
         self.alerts = Watch(self.metrics)
         self.last_exchanges = LastExchanges()
@@ -121,7 +122,6 @@ class Runtime:
         self.config = HotChange(OPTIONS)
         self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
         self._watcher = Watcher(self.config.look, self._look_at_secrets, self.profile_folder.look)
-        self._started = False
         self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._kept_in: tuple[StorePlaces, int] = (StorePlaces(), 0)
         self._leases: Leases | None = None
@@ -155,11 +155,7 @@ class Runtime:
         """Use `settings` from now on. Raises `OptionError`, and changes nothing then."""
         if unknown := settings.plugins.unknown_metric({metric.name for metric in definitions()}):
             raise OptionError(f"hunyuan_plugins={settings.plugins.text}: {unknown}")
-        key = self.key.configured(part(settings, KeySettings))
-        self.cloud_key.check()
-        tokens = self.tokens.configured(part(settings, TokenSettings))
-        secrets = self.secrets.configured(part(settings, SecretSettings))
-        seal_keys = self.seal_keys.configured(part(settings, SealSettings))
+        secrets = self.secrets.prepared(part(settings, SecretSettings))
         webhook = self.alerts.webhook.address.configured(settings.alert_webhook_file)
         places = (settings.store, settings.store_max_bytes)
         levels = stores.open_levels(*places) if places != self._places else None
@@ -173,17 +169,16 @@ class Runtime:
             self.log_file.drop(logging_to)
             raise
         self.log_file.use(part(settings, LogSettings), logging_to)
-        self._settings, self.key, self.tokens, self.secrets = settings, key, tokens, secrets
+        self.ledger.configure(part(settings, UsageSettings))
+        self._settings = settings
+        secrets()
+        self.call_keys.configure(settings.upstream, transport)
         for note in traces():
             logger.warning("%s", note)
         if settings.admin is not None:
             self.sinks.add(self.last_exchanges)
         else:
             self.sinks.remove(self.last_exchanges.name)
-        if seal_keys is not self.seal_keys:
-            self.seal_keys = seal_keys
-            if self._started:
-                seal_keys.apply()
         if kept_levels is not None:
             self.kept.chain.replace(kept_levels)
             self._kept_in = kept_in
@@ -194,6 +189,7 @@ class Runtime:
             if settings.store.redis != self._places[0].redis:
                 self._share(settings.store.redis)
             self._places = places
+        self.spending.configure(part(settings, BudgetSettings), settings.store.redis, self._counters)
         self.profile_folder.follow(settings.profiles)
         self.http_client.configure(transport)
         self.cascade.configure(part(settings, CascadeSettings))
@@ -222,9 +218,7 @@ class Runtime:
 
     def start(self) -> None:
         """Begin to watch the files of options, keys and tokens, and the health. Needs a running event loop."""
-        if not self._started:
-            self._started = True
-            self.seal_keys.apply()
+        self.secrets.start()
         self._watcher.start()
         self.loop_lag.start()
         self.health.start()
@@ -232,17 +226,14 @@ class Runtime:
             self.alerts.start()
 
     async def _look_at_secrets(self) -> None:
-        await self.key.refresh()
-        await self.tokens.refresh()
         await self.secrets.refresh()
-        await self.seal_keys.refresh()
         await self.admin.refresh()
         await self.alerts.webhook.address.refresh()
 
     def _checks(self) -> list[Check]:
         """What the proxy's health consists of, in the order of docs/operations.md. Each name is a label of a metric."""
         chains = [self.chain, self.kept.chain]
-        traffic = Traffic(open_circuits=self.breaker.open, lent_key=lambda: self.key)
+        traffic = Traffic(open_circuits=self.breaker.open, lent_key=lambda: self.secrets.key)
         self.sinks.add(traffic)
         return [
             Check("endpoint", traffic.endpoint),
@@ -268,20 +259,15 @@ class Runtime:
     def _lost(self) -> dict[str, int]:
         """Lines and spans that could not be written or sent, since the start."""
         spans = self.traces.counts()
-        return {"log_file": self.log_file.lost, "traces": spans.get("lost", 0) + spans.get("dropped", 0)}
+        lost = spans.get("lost", 0) + spans.get("dropped", 0)
+        return {"log_file": self.log_file.lost, "traces": lost, "ledger": self.ledger.lost}
 
     def _unusable(self) -> list[Path]:
         """Files that can't be used as they are now; the key's has a check of its own."""
-        secrets = (
-            self.tokens.file,
-            self.secrets.file,
-            self.seal_keys.file,
-            self.admin.token_file,
-            self.alerts.webhook.address.file,
-        )
-        secret = [file.path for file in secrets if file is not None and file.is_unusable]
+        files = (self.admin.token_file, self.alerts.webhook.address.file)
+        observing = [file.path for file in files if file is not None and file.is_unusable]
         folder = self.profile_folder.unusable
-        return [*self.config.unusable, *secret, *([folder] if folder else [])]
+        return [*self.config.unusable, *self.secrets.unusable, *observing, *([folder] if folder else [])]
 
     def _readings(self) -> Iterator[Reading]:
         """For `metrics`: the values of the objects that count by themselves."""
@@ -311,8 +297,13 @@ class Runtime:
         yield statistics.BUILD_INFO, build.versions(), 1
         yield statistics.LEARNT, (), len(self.learnt)
         yield statistics.LOG_LOST, (), self.log_file.lost
+        yield statistics.LEDGER_LOST, (), self.ledger.lost
         for result, spans in self.traces.counts().items():
             yield statistics.SPANS, (result,), spans
+        for labels, ratio in self.spending.ratios().items():
+            yield statistics.BUDGET_USED, labels, ratio
+        yield statistics.BUDGET_UNPRICED, (), self.spending.unpriced
+        yield statistics.BUDGETS_FAILING, (), self.spending.is_failing
         yield from store_counts.readings([*self.chain.counts(), *self.kept.chain.counts()])
         if admission.leases is not None:
             yield statistics.LEASES_HELD, (), admission.leases.held
@@ -332,7 +323,9 @@ class Runtime:
             "breaker": status.breaker(self.breaker),
             "stores": status.stores([self.chain]),
             "alerts": self.alerts.status(language),
+            "budgets": self.spending.status(),
             "plugins": settings.plugins.status(),
+            "keys": [{"name": name, "set": is_set} for name, is_set in self.secrets.providers.providers.items()],
             "listeners": len(self.admin.live),
         }
 
@@ -347,7 +340,7 @@ class Runtime:
         await asyncio.to_thread(self.traces.close)
         counters = [self._counters.aclose] if self._counters is not None else []
         chains = [self.chain.aclose, self.kept.chain.aclose]
-        calls = [self.admin.aclose, self.alerts.aclose, self.relay.aclose, self.admission.aclose]
+        calls = [self.spending.aclose, self.admin.aclose, self.alerts.aclose, self.relay.aclose, self.admission.aclose]
         for close in (*calls, *chains, self.http_client.aclose, *counters):
             try:
                 await close()

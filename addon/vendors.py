@@ -48,6 +48,9 @@ _DOMAINS = (
 """Domains of other vendors, whose hosts hold the keys of their own customers. A host that a profile names is of that
 profile's vendor, also below one of these."""
 
+_SHORT = {"anthropic": "anthropic.com", "openai": "openai.com"}
+"""What people call a vendor -> its domain, where no profile has hosts of it."""
+
 
 @dataclass(frozen=True)
 class Vendors:
@@ -97,3 +100,26 @@ def other_vendor(host: str) -> str | None:
 def is_a_vendors(host: str) -> bool:
     """Whether `host` is known to be a vendor's, Tencent's too."""
     return host in profiles.by_host() or other_vendor(host) is not None
+
+
+def providers() -> tuple[str, ...]:
+    """The names by which a key may be given to hosts: of vendors, of profiles that have hosts, and of vendors' domains.
+
+    A domain below which a profile has hosts is no name: those are of the profile's vendor.
+    """
+    having = [profile for profile in map(profiles.load, profiles.names()) if profile.hosts]
+    names = {*(profile.vendor for profile in having), *(profile.name for profile in having), *_SHORT}
+    return (*sorted(names), *sorted(domain for domain in _DOMAINS if provider_below(domain) is None))
+
+
+def provider_below(domain: str) -> str | None:
+    """The vendor of a profile that has hosts at or below `domain`, of other vendors' domains; `None` for none."""
+    if domain not in _DOMAINS:
+        return None
+    hosts = (host for host in profiles.by_host() if host == domain or host.endswith(f".{domain}"))
+    return next((profiles.load(name).vendor for host in hosts for _, name in profiles.by_host()[host]), None)
+
+
+def names_of(vendor: str) -> tuple[str, ...]:
+    """The names of `providers` that mean all hosts of `vendor`."""
+    return (vendor, *(short for short, domain in _SHORT.items() if domain == vendor))

@@ -72,7 +72,8 @@ def answer(
     of the prompt and those of them that were cached. Raises vision.UnreadableImage where an image can't be decoded.
     """
     last = body["messages"][-1]
-    asked = directives.parse(_question(body))
+    begun = _begun(body)
+    asked = directives.parse(_question(body) if begun is None else begun[0])
     digest = hashlib.sha256(encode(last) + seed)
     model = models.find(profile, body["model"])
     images = list(image_urls(body)) if model and model.images else []
@@ -83,6 +84,8 @@ def answer(
     else:
         wanted = _wanted_tools(body, asked, mentions=mentions)
         text = _prose(body, asked, calling=bool(wanted))
+        if begun is not None:
+            text = text[max(0, len(begun[1]) - asked.again) :]
     reasoning = asked.reasoning or (thought(_question(body), body["messages"]) if thinks(body, profile) else "")
     if profile in THINKERS:
         text = _continued(text, body)
@@ -122,6 +125,17 @@ def _question(body: Json) -> str:
     asked = messages[:-1] if starts else messages
     said = [text_of(one) for one in itertools.takewhile(lambda one: one["role"] == "user", reversed(asked))]
     return next((text for text in said if directives.MARK in text), text_of(asked[-1]))
+
+
+def _begun(body: Json) -> tuple[str, str] | None:
+    """The question, and the answer so far, where the user asks to go on with an answer that a limit has cut."""
+    messages = body["messages"]
+    if len(messages) < 3 or [message["role"] for message in messages[-3:]] != ["user", "assistant", "user"]:
+        return None
+    question, said = text_of(messages[-3]), text_of(messages[-2])
+    asked = directives.parse(question)
+    is_begun = asked.limit is not None and asked.say is not None and asked.say.startswith(said)
+    return (question, said) if is_begun else None
 
 
 def _continued(text: str, body: Json) -> str:
@@ -271,6 +285,7 @@ def _cut(text: str, body: Json, asked: directives.Directives, profile: ProfileNa
     if asked.length:
         return text[: (len(text) + 1) // 2], "length"
     limit = (body.get("max_tokens") or DEFAULT_MAX_TOKENS) * _CHARS_PER_TOKEN
+    limit = limit if asked.limit is None else min(limit, asked.limit)
     return text[:limit], "stop" if len(text) <= limit else "length"
 
 

@@ -24,6 +24,7 @@ from . import (
     openai_responses,
     streams,
 )
+from .billing import Bill
 from .codec import decode
 from .content import image_urls, text_of
 from .embeddings import embeddings
@@ -95,6 +96,8 @@ class Simulator:
             )
             self.journal.received(request)
             await self._while_connected(request, response, receive)
+            if request.bill is not None:
+                self.journal.billing.add(request.bill, ended=response.complete and not response.broken)
         finally:
             end()
 
@@ -229,6 +232,7 @@ class Simulator:
             raise Refused(self._problem("overflow", f"{asked} tokens of {most}", f": {asked} tokens, limit {most}"))
         answer = self._compose(body, request)
         self._remember(answer)
+        request.bill = Bill(body["model"], answer.usage)
         if not body.get("stream"):
             await self._respond(request, response, completions.completion(answer, profile, variant), fault)
             return
@@ -288,11 +292,12 @@ class Simulator:
             raise Refused(self._problem("image", str(error))) from error
         self._remember(answer)
         signed = self.settings.profile not in THINKERS
+        message = anthropic_messages.message(answer, stop, body, read, signed=signed)
+        request.bill = Bill(body["model"], message["usage"])
         if body.get("stream"):
             events = anthropic_messages.events(answer, stop, body, read, signed=signed)
             await self._stream(response, script(events, fault))
         else:
-            message = anthropic_messages.message(answer, stop, body, read, signed=signed)
             await self._respond(request, response, message, fault)
 
     async def _responses(self, request: Request, response: Response, fault: Fault | None) -> None:
@@ -312,6 +317,7 @@ class Simulator:
         items, seed = self._kept.input_of(body), seed_of(request.body)
         if request.path == openai_responses.COMPACT:
             made = openai_responses.compacted(seed.hex()[:32], items, body, int(time.time()))
+            request.bill = Bill(body["model"], made["usage"])
             await self._respond(request, response, made, fault)
             return
         chat = openai_responses.as_chat(body, items)
@@ -326,6 +332,7 @@ class Simulator:
             raise Refused(self._problem("image", str(error))) from error
         if keeps and body.get("store") is not False:
             self._kept.keep(items, made)
+        request.bill = Bill(body["model"], made["usage"])
         if body.get("stream"):
             await self._stream(response, script(openai_events.events(made, pieces), fault))
         else:
@@ -378,7 +385,9 @@ class Simulator:
         refusal = checks.embedding_problems(body, self.settings.profile, strict=self.settings.strict)
         if refusal is not None:
             raise Refused(refusal)
-        await self._respond(request, response, embeddings(body, self.settings.profile), fault)
+        made = embeddings(body, self.settings.profile)
+        request.bill = Bill(body["model"], made["usage"])
+        await self._respond(request, response, made, fault)
 
     async def _respond(self, request: Request, response: Response, body: Json, fault: Fault | None) -> None:
         await asyncio.sleep(self.settings.first_byte_delay)

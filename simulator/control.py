@@ -5,7 +5,7 @@ from .faults import Faults
 from .journal import Journal
 from .responses import Response
 
-_KNOWN = "GET stats, GET requests, GET reasoning, POST reset, POST faults"
+_KNOWN = "GET stats, GET requests, GET reasoning, GET usage, POST reset, POST faults"
 
 
 async def answer(wanted: tuple[str, str], body: bytes, response: Response, journal: Journal, faults: Faults) -> None:
@@ -15,6 +15,8 @@ async def answer(wanted: tuple[str, str], body: bytes, response: Response, journ
             await response.json(200, journal.stats())
         case "GET", "requests":
             await response.json(200, [request.as_json() for request in journal.requests])
+        case "GET", "usage":
+            await response.json(200, journal.billing.as_json())
         case "GET", "reasoning":
             await response.json(200, [one.reasoning for one in journal.requests if one.reasoning is not None])
         case "POST", "reset":

@@ -2,7 +2,8 @@
 
 `[[sim:say TEXT]]`, `[[sim:tool NAME {json}]]` (again for more calls; `#1` is the first tool offered),
 `[[sim:echo-system]]`, `[[sim:reasoning TEXT]]`, `[[sim:length]]`, `[[sim:sensitive]]`, `[[sim:chunks N]]`,
-`[[sim:fence]]`, `[[sim:leak think]]`, `[[sim:leak tools]]`.
+`[[sim:fence]]`, `[[sim:leak think]]`, `[[sim:leak tools]]`; `[[sim:limit N]]` ends every answer after N characters with
+`length`, and where the model is asked to go on it does, from N characters before the end with `[[sim:again N]]`.
 """
 
 import json
@@ -25,6 +26,8 @@ class Directives:
     reasoning: str | None = None
     tools: tuple[tuple[str, str], ...] = ()  # name, arguments as JSON text
     chunks: int | None = None
+    limit: int | None = None
+    again: int = 0
     echo_system: bool = False
     length: bool = False
     sensitive: bool = False
@@ -46,12 +49,14 @@ def parse(text: str) -> Directives:
             tools.extend(_tool(text, command.end()))
         else:
             words[command[1]] = text[command.end() :].partition("]]")[0].strip()
-    chunks = words.get("chunks", "")
+    numbers = {name: int(word) for name, word in words.items() if word.isdecimal()}
     return Directives(
         say=words.get("say"),
         reasoning=words.get("reasoning"),
         tools=tuple(tools),
-        chunks=max(1, int(chunks)) if chunks.isdecimal() else None,
+        chunks=max(1, numbers["chunks"]) if "chunks" in numbers else None,
+        limit=numbers.get("limit"),
+        again=numbers.get("again", 0),
         echo_system="echo-system" in words,
         length="length" in words,
         sensitive="sensitive" in words,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .billing import Bill, Billing
 from .codec import decode, encode
 from .rows import Json, Problem
 
@@ -19,6 +20,7 @@ class Request:
     """One request as received, and how it was answered: status 0 until then, `row` where it was refused.
 
     `reasoning`: which reasoning came back in it, as `thoughts.Thoughts.judge` says; `None` where nothing was asked.
+    `bill`: what its answer costs; `None` for none.
     """
 
     method: str
@@ -30,6 +32,7 @@ class Request:
     row: str = ""
     detail: str = ""
     reasoning: list[Json] | None = None
+    bill: Bill | None = None
 
     def header(self, name: str) -> str:
         """The first header of that lower-case name, or ""."""
@@ -60,6 +63,7 @@ class Journal:
     def __init__(self, record: Path | None = None) -> None:
         self._record = record
         self.active = 0
+        self.billing = Billing()
         self.reset()
 
     def reset(self) -> None:
@@ -75,6 +79,7 @@ class Journal:
         self.max_concurrency = self.active
         self.vision_calls = 0
         self.disconnects = 0
+        self.billing.reset()
 
     def begin(self) -> Callable[[], None]:
         """A request has begun to arrive. The function returned says that it is over; the first call counts."""

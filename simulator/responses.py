@@ -20,7 +20,8 @@ class Response:
     """The answer to one request.
 
     `connection` is the stream writer under the request, `http_version` "1.1" or "2". `complete` turns true with
-    the last byte: a client that closes after that has not left early. `ended` is called just before that byte leaves.
+    the last byte: a client that closes after that has not left early. `broken`: it was cut. `ended` is called just
+    before that byte leaves.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Response:
         self._connection = connection
         self._http_version = http_version
         self.complete = False
+        self.broken = False
         self.status = 0
 
     async def start(self, status: int, content_type: bytes, headers: Headers = ()) -> None:
@@ -72,6 +74,7 @@ class Response:
 
     async def hang_up(self, unfinished: bytes = b"") -> None:
         """Close the connection; over HTTP/1.1 in the middle of a chunk, of which `unfinished` is the start."""
+        self.broken = True
         self._finished()
         if self._connection is None:
             return

@@ -38,13 +38,20 @@ def pytest_make_collect_report(
     return report
 
 
-@pytest.hookimpl(trylast=True)  # after all that leave tests out
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put them into the one order that all workers must have."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
+    """Put them into the one order that all workers must have.
+
+    pytest moves tests that share a fixture with parameters together, in an order that depends on the one it finds.
+    """
     _, workers = _worker(config)
+    if workers > 1:
+        items.sort(key=lambda item: item.path)
+    result = yield
     if workers > 1:
         items.sort(key=lambda item: item.path)  # within a file they stay as they are
         items[:] = shares(items, workers)
+    return result
 
 
 def shares[T: pytest.Item](items: Sequence[T], workers: int) -> list[T]:

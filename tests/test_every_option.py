@@ -74,6 +74,8 @@ class World:
     proxy: Proxy
     endpoint: Endpoint
     folder: Path
+    other: Endpoint
+    """Another, for options that name one."""
     noticed: dict[str, list[Any]] = field(default_factory=dict)
     flows: list[HTTPFlow] = field(default_factory=list)
 
@@ -104,9 +106,10 @@ def after(body: object, *, times: int = 1, path: str = "/chat/completions", **he
         # Calls that are under way together arrive in any order.
         arrived = sorted(
             (request.target, request.headers.get("authorization", ""), request.body)
-            for request in world.endpoint.arrived
+            for request in (*world.endpoint.arrived, *world.other.arrived)
         )
-        return told, limits, arrived, world.noticed
+        counts = len(world.endpoint.arrived), len(world.other.arrived)
+        return counts, told, limits, arrived, world.noticed
 
     return look
 
@@ -124,9 +127,18 @@ LINKED = {
 }
 MESSAGES = {"model": "hunyuan-lite", "max_tokens": 9, "messages": [{"role": "user", "content": "a"}]}
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+EMBEDDING = after({"model": "an-embedding", "input": "x"}, path="/embeddings")
 IMAGES = after(pictures("a", "b", "c" * 2000))
 LONG = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "word " * 400_000}]}
 TURNS = {"model": "hunyuan-lite", "messages": [{"role": role, "content": "x"} for role in ("user", "assistant") * 4]}
+
+
+NOTHING_LEFT = {"hunyuan_budgets": "all day 0 tokens", "hunyuan_budgets_file": "{folder}/budgets"}
+
+
+async def counted_in(world: World) -> object:
+    """Where budgets would be counted; nothing is sent, so that no file is made."""
+    return world.proxy.addon.runtime.spending.place
 
 
 async def of_flow(world: World) -> object:
@@ -177,7 +189,7 @@ async def sealed(world: World) -> object:
     """Whether a text opens that was sealed with the key of the file."""
     sealing.use([*seal_keys.parse(SEAL_KEY)])
     token = sealing.seal("reasoning", "text")
-    world.proxy.addon.runtime.seal_keys.apply()
+    world.proxy.addon.runtime.secrets.seals.apply()
     return sealing.opened("reasoning", token)
 
 
@@ -308,6 +320,24 @@ async def beats(world: World) -> object:
     return b": keep-alive" in (await post(world, CHAT | {"stream": True})).content
 
 
+def cut(reason: str = "length", tokens: int = 10) -> Look:
+    """How many calls are made for an answer that is cut."""
+
+    async def look(world: World) -> object:
+        usage = {"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": 10 + tokens}
+
+        def answer(_: Arrived) -> Answer:
+            said = {"role": "assistant", "content": f"```\npart {len(world.endpoint.arrived)} "}
+            return json_answer({"choices": [{"index": 0, "message": said, "finish_reason": reason}], "usage": usage})
+
+        world.endpoint.answer = answer
+        await post(world, CHAT)
+        return len(world.endpoint.arrived)
+
+    return look
+
+
+CONTINUED = {"hunyuan_continue": "on"}
 JSON_ASKED = CHAT | {"response_format": {"type": "json_object"}}
 AGENT = body_of("chat", [[Did("read", {}, "nothing")]] * 3, model="hunyuan-lite")
 ADMIN = {"hunyuan_admin": "127.0.0.1:0"}
@@ -353,9 +383,17 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_profile": ("tokenhub", after(CHAT | {"top_k": 3}), {}),
     "hunyuan_upstream": ("http://localhost:{plain}/elsewhere", after(CHAT), {}),
     "hunyuan_translate": ("never", after(MESSAGES, path="/messages"), {}),
+    "hunyuan_model_map": (
+        '[{"when": {"tag": "cod*"}, "model": "hunyuan-pro"}]',
+        after(CHAT, x_hunyuan_tag="Coding"),
+        {},
+    ),
+    "hunyuan_embeddings_upstream": ("http://127.0.0.1:{plain}/v1", EMBEDDING, {}),
+    "hunyuan_embeddings_model": ("bge-m3", EMBEDDING, {"hunyuan_embeddings_upstream": "http://127.0.0.1:{plain}/v1"}),
     "hunyuan_models": ("*-lite=hunyuan-pro", after(CHAT), {}),
     "hunyuan_cascade": ("never", IMAGES, {}),
     "hunyuan_vision_model": ("eyes-vision", IMAGES, {}),
+    "hunyuan_vision_upstream": ("http://127.0.0.1:{plain}/v1", IMAGES, {"hunyuan_vision_model": "eyes-vision"}),
     "hunyuan_text_model": ("hunyuan-pro", after(pictures(model="hunyuan-vision", tools=TOOLS)), {}),
     "hunyuan_vision_concurrency": ("1", IMAGES, {}),
     "hunyuan_vision_timeout": ("7", IMAGES, {}),
@@ -374,7 +412,16 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_successors": ("hunyuan-lite=hunyuan-pro", after(CHAT), {}),
     "hunyuan_overlong": ("error", after(LONG), {}),
     "hunyuan_max_iterations": ("2", after(AGENT), {}),
+    "hunyuan_budgets": ("all day 0 tokens", after(CHAT), {"hunyuan_budgets_file": "{folder}/budgets"}),
+    "hunyuan_budget_zone": ("Pacific/Kiritimati", after(CHAT), NOTHING_LEFT),
+    "hunyuan_budgets_file": ("{folder}/elsewhere", counted_in, {"hunyuan_budgets": "all day 0 tokens"}),
     "hunyuan_json": ("repair", after(JSON_ASKED), {"hunyuan_profile": "deepseek"}),
+    "hunyuan_continue": ("on", cut(), {}),
+    "hunyuan_continue_rounds": ("2", cut(), CONTINUED),
+    "hunyuan_continue_tokens": ("5", cut(), CONTINUED),
+    "hunyuan_continue_seconds": ("0.000001", cut(), CONTINUED),
+    "hunyuan_continue_cost": ("0.01 EUR", cut(), CONTINUED),
+    "hunyuan_continue_fences": (True, cut("stop"), CONTINUED),
     "hunyuan_same_call": ("2", after(AGENT), {}),
     "hunyuan_same_request": ("2", after(CHAT, times=2), {}),
     "hunyuan_window": ("7", after(CHAT), {"hunyuan_overlong": "error"}),
@@ -406,6 +453,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_breaker_failures": ("1", breaking, {}),
     "hunyuan_breaker_seconds": ("0.5", breaking, {"hunyuan_breaker_failures": "1"}),
     "hunyuan_api_key_file": ("{folder}/key", after(CHAT, authorization=""), {}),
+    "hunyuan_keys_file": ("{folder}/keys.toml", after(CHAT, authorization=""), {}),
     "hunyuan_client_tokens_file": ("{folder}/clients.toml", BY_TOKEN, {}),
     "hunyuan_tencent_secrets_file": ("{folder}/secrets.toml", claiming, {}),
     "hunyuan_seal_key_file": ("{folder}/seal", sealed, {}),
@@ -472,6 +520,8 @@ async def world(trust: Trust, folder: Path, given: dict[str, Any]) -> AsyncItera
         patch.setenv("HUNYUAN_API_KEY", "sk-lent")
         async with run_endpoint(trust) as endpoint, run_endpoint(trust, tls=False) as plain:
             endpoint.answer = plain.answer = answer
+            (folder / "keys.toml").touch(0o600)
+            (folder / "keys.toml").write_text(f'[hosts."{LOCAL}:{endpoint.port}"]\nfile = "./key"\n')
             values: dict[str, Any] = {
                 name: value.format(folder=folder, plain=plain.port, nobody=free_port())
                 if isinstance(value, str)
@@ -487,7 +537,7 @@ async def world(trust: Trust, folder: Path, given: dict[str, Any]) -> AsyncItera
 
             patch.setattr(stores, "open_levels", open_levels)
             async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **values) as proxy:
-                seen = World(proxy, endpoint, folder)
+                seen = World(proxy, endpoint, folder, plain)
                 made.append(seen)
                 seen.noticed["stores"] = levels
                 proxy.master.addons.add(seen)

@@ -174,3 +174,19 @@ def test_each_names_how_it_is_used() -> None:
         assert not [
             line for line in text.splitlines() if "hunyuan_fix" in line and "import" in line and "plugins" not in line
         ]
+
+
+@pytest.mark.parametrize(
+    ("system", "tag"),
+    [("You WRITE CODE for experiments.", "coding"), ("You give feedback.", "feedback"), ("You cook.", ""), (None, "")],
+)
+async def test_the_stage_of_a_pipeline_is_its_tag(system: str | None, tag: str) -> None:
+    ran = Ran(example("tag_by_stage"))
+    said = [{"role": "system", "content": system}] if system else []
+    ran.exchange.chat = {"model": "hy3", "messages": [*said, {"role": "user", "content": "write code"}]}
+    assert await ran.pipeline.request(ran.exchange) is None
+    assert ran.exchange.tag == tag
+    assert "tag-by-stage" not in ran.exchange.rules
+    ran.exchange.tag = "own"
+    await ran.pipeline.request(ran.exchange)
+    assert ran.exchange.tag == "own"

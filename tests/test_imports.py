@@ -26,16 +26,22 @@ FLOORS = (
     {"steps"},
     {"options"},
     {"cascade", "relay"},
-    {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins"},
-    {"repaired", "rules", "dialects", "mending", "route", "vendors", "admission", "kept", "runaway", "stores"},
-    {"circuit", "config", "counting", "documents", "images", "events", "search", "session", "wire", "workers"},
+    {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins", "key_routes"},
+    {
+        *("repaired", "rules", "dialects", "fallbacks", "mending", "route", "vendors", "admission", "kept"),
+        *("budgets", "model_map", "runaway", "stores"),
+    },
+    {
+        *("circuit", "config", "counting", "documents", "images", "events", "prices", "search", "session", "wire"),
+        *("workers",),
+    },
     {"columns", "did_you_mean", "profiles", "texts", "exchange"},
 )
 """From the top down. A room imports from its own floor and from those below."""
 
 PURE = {
-    *("repaired", "dialects", "rules", "answers", "wire", "session", "exchange", "events"),
-    *("profiles", "texts", "images", "documents", "counting", "mending"),
+    *("repaired", "dialects", "rules", "answers", "wire", "session", "exchange", "events", "prices"),
+    *("profiles", "texts", "images", "documents", "counting", "mending", "model_map"),
 }
 """Rooms that know no host program and no network."""
 IMPURE = {"mitmproxy", "mitmproxy_rs", "httpx", "httpcore", "tornado", "asyncio"}

@@ -165,7 +165,7 @@ def test_any_text_is_read_or_refused(name: str, text: str):
     try:
         settings = options.parse({name: text})
     except OptionError as error:
-        assert str(error).startswith(f"{name}=")
+        assert str(error).startswith(f"{name}:" if BY_NAME[name].is_table else f"{name}=")
     else:
         assert isinstance(settings, Settings)
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from hunyuan_fix import options, pipeline, rules, texts
+from hunyuan_fix.access.call_keys import CallKeys
+from hunyuan_fix.budgets.spending import Spending
 from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.counting import body as counting
 from hunyuan_fix.exchange import Exchange, JsonObject, Response
@@ -56,11 +58,13 @@ class RuntimeWithoutGate:
         self.cascade.configure(given)
         self.batches = EmbeddingBatches(calls)
         self.chat_calls = ChatCalls(calls)
+        self.call_keys = CallKeys()
         self.chain = Chain(Memory(entries=10, size=1000))
         self.kept = KeptAnswers(KeepSettings())
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.spending = Spending()
         self.plugin_failures = Failures()
 
 

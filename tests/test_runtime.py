@@ -74,9 +74,9 @@ def secret(tmp_path: Path) -> Path:
 def state(made: Runtime) -> tuple[object, ...]:
     """What `configure` sets, as others see it."""
     return (
-        made.key,
-        made.tokens,
-        made.seal_keys,
+        made.secrets.key,
+        made.secrets.tokens,
+        made.secrets.seals,
         made.kept.is_on,
         [level.name for chain in (made.chain, made.kept.chain) for level in chain.counts()],
         made.http_client.transport,
@@ -133,10 +133,10 @@ async def test_neither_a_log_nor_an_admin_server_moves_where_the_other_is_refuse
 async def test_a_change_reaches_everybody(secret: Path, tmp_path: Path):
     made = Runtime(settings())
     made.configure(parsed(), TRANSPORT)
-    assert made.key.value is None
+    assert made.secrets.key.value is None
     values = {"queue_max": "0", "api_key_file": str(secret), "store": f"sqlite:{tmp_path / 'store'}"}
     made.configure(parsed(**values, breaker_failures="1"), TRANSPORT)
-    assert made.key.value == "sk-one"
+    assert made.secrets.key.value == "sk-one"
     assert [level.name for level in made.chain.counts()] == ["memory", "sqlite"]
     permit = made.breaker.permit("https://endpoint.test/v1")
     permit.end(Verdict.DOWN)
@@ -152,9 +152,9 @@ async def test_the_same_file_of_keys_is_not_read_anew(secret: Path):
     """What it says now is found by the watch, not by whichever other option changes."""
     made = Runtime(settings())
     made.configure(parsed(api_key_file=str(secret)), TRANSPORT)
-    key = made.key
+    key = made.secrets.key
     made.configure(parsed(api_key_file=str(secret), queue_max="7"), TRANSPORT)
-    assert made.key is key
+    assert made.secrets.key is key
     await made.aclose()
 
 
@@ -221,8 +221,8 @@ async def test_changed_files_of_options_keys_and_tokens_are_taken_over(secret: P
     secret.write_text("sk-two\n")
     tokens.write_text(f'[clients.alice]\nhash = "sha256:{digest_of(token).hex()}"\n')
     file.write_text("mode: observe")
-    await until(lambda: made.key.value == "sk-two", lambda: made.key.value)
-    await until(lambda: made.tokens.owner(token) is not None, lambda: made.tokens)
+    await until(lambda: made.secrets.key.value == "sk-two", lambda: made.secrets.key.value)
+    await until(lambda: made.secrets.tokens.owner(token) is not None, lambda: made.secrets.tokens)
     await until(lambda: changed == {"hunyuan_mode": "observe"}, lambda: changed)
     await made.aclose()
     await until(lambda: asyncio.all_tasks() == before, lambda: asyncio.all_tasks() - before)

@@ -67,3 +67,20 @@ def test_each_worker_imports_from_another_place_on_and_all_agree(pytester: pytes
     pytester.runpytest_subprocess("-p", "no:schemathesis", "-n", "2", "suite").assert_outcomes(passed=4)
     assert (pytester.path / "imported-gw0").read_text() == "a b c d "
     assert (pytester.path / "imported-gw1").read_text() == "c d a b "
+
+
+def test_files_that_share_a_fixture_with_parameters_are_in_one_order_too(pytester: pytest.Pytester) -> None:
+    """pytest moves their tests together, wherever it meets the first of them."""
+    root = Path(__file__).parents[1]
+    pytester.makeini(f"[pytest]\nasyncio_default_fixture_loop_scope = function\npythonpath = {root}\n")
+    pytester.makeconftest(
+        "import pytest\npytest_plugins = ('tests.spread',)\n"
+        "@pytest.fixture(scope='session', params='xy')\ndef shared(request): return request.param\n"
+        "@pytest.fixture(scope='session', params='yz')\ndef other(request): return request.param\n"
+    )
+    pytester.mkdir("suite")
+    for name in "abcd":
+        tests = "def test_plain(): pass\ndef test_shared(shared): pass\ndef test_other(other): pass\n"
+        both = "def test_both(shared, other): pass\n" if name in "bd" else ""
+        pytester.makepyfile(**{f"suite/test_{name}": tests + both})
+    pytester.runpytest_subprocess("-p", "no:schemathesis", "-n", "3", "suite").assert_outcomes(passed=28)

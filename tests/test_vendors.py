@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hunyuan_fix import options, profiles, vendors
 from hunyuan_fix.config.option import OptionError
+from hunyuan_fix.config.values import base_url
 from hunyuan_fix.route import Address, Route, Routes, check
 from hunyuan_fix.vendors import HOME, Vendors
 from tests.providers import toml
@@ -193,6 +194,44 @@ def test_another_name_of_a_vendor_needs_an_upstream_to_be_named(host: str):
     check(options.parse({"hunyuan_hosts": MOONSHOT}))  # a profile knows it: the key isn't lent to it
 
 
+@pytest.mark.parametrize(
+    ("url", "given", "profile", "base"),
+    [
+        (f"https://{MOONSHOT}/v1", {}, "moonshot", f"https://{MOONSHOT}/v1"),
+        (f"https://{MOONSHOT}", {}, "moonshot", f"https://{MOONSHOT}/v1"),
+        ("https://dashscope.aliyuncs.com", {}, "dashscope", "https://dashscope.aliyuncs.com/compatible-mode/v1"),
+        (f"https://{KIMI}/coding/v1", {}, "kimi-coding", f"https://{KIMI}/coding/v1"),
+        ("http://127.0.0.1:11434/v1", {}, "openai", "http://127.0.0.1:11434/v1"),
+        ("http://127.0.0.1:11434", {}, "openai", "http://127.0.0.1:11434/v1"),
+        ("http://127.0.0.1:9/v1", {"hosts": f"{LOCAL}=moonshot"}, "moonshot", "http://127.0.0.1:9/v1"),
+        (f"https://{GATEWAY}/x/openai/v1", {}, "openai", f"https://{GATEWAY}/x/openai/v1"),
+        (f"https://{GATEWAY}/anthropic", {}, "anthropic", f"https://{GATEWAY}/anthropic/v1"),
+        (f"https://{GATEWAY}/v1", {"profile": "tokenhub"}, "openai", f"https://{GATEWAY}/v1"),
+    ],
+)
+def test_an_endpoint_that_is_named_for_calls_of_one_kind(url: str, given: dict[str, str], profile: str, base: str):
+    found = routes(**given).endpoint(base_url(url))
+    assert (found.profile, str(found.base)) == (profile, base)
+
+
+def test_embeddings_of_their_own_endpoint_stay_there():
+    given = {"embeddings_upstream": f"https://{TOKENHUB}/v1"}
+    own = routed(TOKENHUB, "/v1/embeddings", **given)
+    assert (own.elsewhere, own.foreign) == (False, False)
+    other = routed(MOONSHOT, "/v1/embeddings?key=x", **given)
+    assert (other.elsewhere, other.foreign) == (True, True)
+    assert other.address == ("https", TOKENHUB, 443, "/v1/embeddings"), "without the query"
+    assert not routed(MOONSHOT, "/v1/chat/completions", **given).elsewhere
+    assert not routed(MOONSHOT, "/v1/embeddings").elsewhere
+
+
+def test_embeddings_go_to_no_endpoint_that_has_none():
+    with pytest.raises(OptionError, match=r"hunyuan_embeddings_upstream=.*which has no embeddings"):
+        check(options.parse({"hunyuan_embeddings_upstream": f"https://{GATEWAY}/anthropic"}))
+    with pytest.raises(OptionError, match="without the path of one API"):
+        options.parse({"hunyuan_embeddings_upstream": f"https://{GATEWAY}/v1/embeddings"})
+
+
 # The property
 
 KNOWN = sorted(profiles.by_host())
@@ -210,6 +249,8 @@ PATHS = st.sampled_from(
         "/api/anthropic/v1/messages",
         "/apps/anthropic/v1/messages",
         "/compatible-mode/v1/responses",
+        "/v1/embeddings",
+        "/plan/v3/embeddings",
         "/v1/models",
         "/v1/files",
     ]
@@ -227,6 +268,7 @@ BASES = st.sampled_from(["", "/v1", "/api/v1", "/api/anthropic", "/plan/v3", "/a
     upstream=st.none() | st.tuples(HOSTS, BASES),
     sent=st.none() | st.lists(HOSTS, max_size=2),
     translate=st.sampled_from(["auto", "always", "never"]),
+    embeddings=st.none() | st.tuples(HOSTS, BASES),
 )
 def test_no_key_reaches_another_vendor(
     host: str,
@@ -237,6 +279,7 @@ def test_no_key_reaches_another_vendor(
     upstream: tuple[str, str] | None,
     sent: list[str] | None,
     translate: str,
+    embeddings: tuple[str, str] | None,
 ):
     """The vendors of known hosts here are written down once more, as a table, and not asked of the code."""
     base = f"https://{upstream[0]}{upstream[1]}" if upstream else ""
@@ -245,11 +288,17 @@ def test_no_key_reaches_another_vendor(
         profile=profile,
         upstream=base,
         translate=translate,
+        embeddings_upstream=f"https://{embeddings[0]}{embeddings[1]}" if embeddings else "",
     )
     address = Address("https", host, 443, path)
     found = made.route(method, address) if sent is None else made.of_port(method, address, tuple(sent))
     if found is None:
         return
+    if found.elsewhere:  # with a key of the keys file alone (`call_keys`), whose property is in its own test
+        assert embeddings is not None and found.address.host == embeddings[0] and path.endswith("/embeddings")
+        assert found.foreign and not found.lends and found.base_url.startswith(f"https://{embeddings[0]}")
+        return
+    assert not (embeddings and path.endswith("/embeddings") and method == "POST") or found.address.host == embeddings[0]
     reached = VENDORS.get(found.address.host)
     # 1. The lent key goes to hosts of the upstream's vendor, or of Tencent's, and to none of another.
     if found.lends and reached is not None:

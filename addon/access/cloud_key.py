@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 
 from ..config.option import OptionError
+from ..texts import terminal
+from ..texts.sentences import translated
 from ..texts.terminal import say
 from ..upstream import tc3
 from ..upstream.signer import UnusableCredentials
@@ -40,7 +42,7 @@ class CloudKey:
             if self.value is not None:
                 tc3.credentials(self.value)
         except UnusableCredentials as error:
-            raise OptionError(f"{ID_VARIABLE}, {KEY_VARIABLE}: {say(str(error))}") from None
+            raise OptionError(f"{ID_VARIABLE}, {KEY_VARIABLE}: {translated(terminal.language(), str(error))}") from None
 
     def _given(self, name: str) -> str:
         return self._environment.get(name, "").strip()

@@ -121,7 +121,8 @@ class Withheld(Enum):
         "or localhost as the base URL's host, or send a token"
     )
     VENDOR = (
-        "the key is for the vendor of hunyuan_upstream, or for Tencent without one, and this host is another vendor's"
+        "the key is for the vendor of hunyuan_upstream, or for Tencent without one, this host is another vendor's, and "
+        "hunyuan_keys_file names none for it"
     )
     IN_CLEAR = "it would leave the proxy unencrypted"
     UNVERIFIED = (
@@ -131,6 +132,9 @@ class Withheld(Enum):
     PATH = "the key is for calls of the known APIs, and for getting the list of models"
     UNSIGNED = "its body passes unread (hunyuan_mode, x-hunyuan-mode: off), and the endpoint wants it signed"
     NONE = "it has none to lend (HUNYUAN_API_KEY, hunyuan_api_key_file)"
+    UNNAMED = "hunyuan_keys_file names none for it"
+    UNSET = "the environment variable that hunyuan_keys_file names for it isn't set"
+    CLIENT = "its client may not be lent a key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +147,10 @@ class Destination:
     verified: bool
     """Its certificate is verified for the host's name."""
     of_the_keys_vendor: bool
-    """It belongs to the vendor that the key is for (`route.Route.lends`)."""
+    """It belongs to the vendor that the key is for (`route.Route.lends`), or the key is named for it."""
 
 
-def lend(  # noqa: PLR0911 - a reason each
+def lend(
     key: str | None,
     headers: Mapping[str, str],
     caller: Caller,
@@ -157,17 +161,29 @@ def lend(  # noqa: PLR0911 - a reason each
 ) -> str | Withheld:
     """The `Authorization` value for a request, or why it gets none. Call it after `access.recognised`.
 
-    `key`: `None` also if it is never lent (`listeners.why_key_is_not_lent`). The key is lent to clients on this machine
-    and to authenticated ones. A client on this machine may act for another: a web server in front of the proxy, or a
-    browser. So an unauthenticated client gets no key for a forwarded request (`FORWARDING`), nor for one that wasn't
-    `addressed` to this proxy or a known host (DNS rebinding: a page's name may resolve to 127.0.0.1). A web page's
-    request (`Origin`, or a cross-site `Sec-Fetch-Site`) gets none unless its origin is in `origins`. The key never
-    leaves this machine unencrypted or to an unverified host, and goes to hosts of its own vendor only.
+    `key`: `None` also if it is never lent (`listeners.why_key_is_not_lent`). The key never leaves this machine
+    unencrypted or to an unverified host, and goes to hosts of its own vendor only, for a sender that may have it.
     """
     if has_key(headers):
         return Withheld.OWN
     if not to.of_the_keys_vendor:
         return Withheld.VENDOR
+    if (withheld := withheld_from(headers, caller, addressed=addressed, origins=origins) or unsafe(to)) is not None:
+        return withheld
+    return f"Bearer {key}" if key else Withheld.NONE
+
+
+def withheld_from(
+    headers: Mapping[str, str], caller: Caller, *, addressed: Callable[[], bool], origins: frozenset[str]
+) -> Withheld | None:
+    """Why the sender of a request is lent no key; `None`: it may be lent one.
+
+    Keys are lent to clients on this machine and to authenticated ones. A client on this machine may act for another: a
+    web server in front of the proxy, or a browser. So an unauthenticated client gets no key for a forwarded request
+    (`FORWARDING`), nor for one that wasn't `addressed` to this proxy or a known host (DNS rebinding: a page's name may
+    resolve to 127.0.0.1). A web page's request (`Origin`, or a cross-site `Sec-Fetch-Site`) gets none unless its origin
+    is in `origins`.
+    """
     if not caller.trusted:
         return Withheld.STRANGER
     if not caller.known and any(FORWARDING.fullmatch(name) for name in headers):
@@ -176,11 +192,16 @@ def lend(  # noqa: PLR0911 - a reason each
         return Withheld.ORIGIN
     if not (caller.known or addressed()):
         return Withheld.HOST
+    return None
+
+
+def unsafe(to: Destination) -> Withheld | None:
+    """Why no key may leave for a destination, whoever sends the request."""
     if not (to.encrypted or to.on_this_machine):
         return Withheld.IN_CLEAR
     if not (to.verified or to.on_this_machine):
         return Withheld.UNVERIFIED
-    return f"Bearer {key}" if key else Withheld.NONE
+    return None
 
 
 def identity(caller: Caller, headers: Mapping[str, str], user: str = "") -> bytes:

@@ -14,11 +14,11 @@ from ..texts.terminal import say
 from ..wire.host_names import LOOPBACK, is_loopback
 from .callers import TrustSettings
 from .client_tokens import TokenSettings
-from .signed_clients import SecretSettings
+from .signed_clients import SignedSettings
 
 
 @dataclass(frozen=True)
-class ListenerSettings(TokenSettings, SecretSettings, TrustSettings):
+class ListenerSettings(TokenSettings, SignedSettings, TrustSettings):
     """Whether other machines may use this proxy without authentication."""
 
     allow_open: bool = option(

@@ -54,7 +54,7 @@ _LONGEST_SHOWN: Final = 40
 
 
 @dataclass(frozen=True)
-class SecretSettings:
+class SignedSettings:
     """The file with the keys of clients that sign."""
 
     tencent_secrets_file: Path | None = option(
@@ -75,19 +75,19 @@ class Secret:
     disabled: bool = False
 
 
-class Secrets:
+class SignedClients:
     """The secrets in the file; none without a file."""
 
     def __init__(self, file: SecretFile[Mapping[str, Secret]] | None = None) -> None:
         self.file = file
 
-    def configured(self, settings: SecretSettings) -> Secrets:
+    def configured(self, settings: SignedSettings) -> SignedClients:
         """The secrets of the file in `settings`; this object if the file is the same. Raises `OptionError`."""
         path = settings.tencent_secrets_file
         if path == (self.file.path if self.file else None):
             return self
         try:
-            return Secrets(SecretFile(path, parse) if path else None)
+            return SignedClients(SecretFile(path, parse) if path else None)
         except SecretFileError as error:
             raise OptionError(f"hunyuan_tencent_secrets_file: {error}") from None
 
@@ -171,7 +171,7 @@ class SignedRequest(Protocol):
         """Its header fields."""
 
 
-def read_claim(request: SignedRequest, host: str, secrets: Secrets, now: float) -> Claim | ProxyError | None:
+def read_claim(request: SignedRequest, host: str, clients: SignedClients, now: float) -> Claim | ProxyError | None:
     """What a request claims by its headers; `None` where it isn't signed. An error for what nobody could check.
 
     `host`: as the client has sent it.
@@ -194,7 +194,7 @@ def read_claim(request: SignedRequest, host: str, secrets: Secrets, now: float) 
     path, _, query = request.path.partition("?")
     unsigned = headers.get("x-tc-content-sha256", "").strip() == tc3.UNSIGNED
     return Claim(
-        secret=secrets.of(found["id"]),
+        secret=clients.of(found["id"]),
         method=request.method,
         path=path or "/",
         query=query,

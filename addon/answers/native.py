@@ -163,6 +163,7 @@ def repair_answer(exchange: Exchange, text: bytes, steps: Steps = NO_STEPS) -> R
         return Response(200, {"content-type": EVENT_STREAM}, b"".join([*stream(text), *stream(b"")]))
     answer = translated.answer_in(exchange, text)
     if isinstance(answer, Flaw):
+        usage.note_body(exchange, text)
         return whole.error_for(exchange, answer)
     body = json_body.parse_object(text) or {}
     _note(exchange, body, answer)

@@ -25,14 +25,46 @@ MAX_WHOLE = 16 * 2**20
 logger = logging.getLogger("hunyuan_fix")
 
 
-class KeptStream:
-    """A callable for mitmproxy's `flow.response.stream`: passes all bytes unchanged and keeps the first `limit`.
+class Masked:
+    """Bytes that come in pieces, with stars in the place of the proxy's own keys (`Exchange.masked`).
 
-    `exchange`: is told when the client gets the first content of an answer.
+    What may be the beginning of a key is held back until more has come.
     """
 
-    def __init__(self, limit: int, exchange: Exchange | None = None) -> None:
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._held = b""
+
+    def __call__(self, data: bytes, *, ended: bool) -> bytes:
+        """The bytes to send for the next ones."""
+        secrets = self._exchange.secrets
+        if not secrets:
+            return data
+        data = self._exchange.masked(self._held + data)
+        begun = 0 if ended else max(_begun(data, secret) for secret in secrets)
+        self._held = data[len(data) - begun :]
+        return data[: len(data) - begun]
+
+
+def _begun(data: bytes, secret: bytes) -> int:
+    """How many bytes at the end of `data` are the beginning of `secret`, which has no white space."""
+    if data[-1:].isspace():  # as at the end of every event
+        return 0
+    return next((size for size in range(min(len(data), len(secret) - 1), 0, -1) if data.endswith(secret[:size])), 0)
+
+
+class KeptStream:
+    """A callable for mitmproxy's `flow.response.stream`: passes all bytes and keeps the first `limit`.
+
+    They pass unchanged but for the proxy's own keys. `exchange`: is told when the client gets the first content of an
+    answer, where it `tells`.
+    """
+
+    def __init__(self, limit: int, exchange: Exchange | None = None, *, tells: bool = True) -> None:
         self._limit = limit
+        self._masked = None if exchange is None else Masked(exchange)
+        if not tells:
+            exchange = None
         self._told = exchange
         """What is to be told, until it is."""
         self.first_token_at = 0.0
@@ -45,6 +77,8 @@ class KeptStream:
 
     def __call__(self, data: bytes) -> list[bytes]:
         """Take a piece of the stream, `b""` at its end, and return the pieces to send now, perhaps none."""
+        if self._masked is not None:
+            data = self._masked(data, ended=not data)
         self._keep(data)
         return _pieces(data)
 
@@ -119,6 +153,8 @@ class ClientStream(KeptStream):
             self._log(failure)
         if self._written is not None and self._may_be_complete:
             self._written()
+        if self._exchange.secrets and self._masked is not None:
+            chunks = _pieces(self._masked(b"".join(chunks), ended=self._ended))
         for chunk in chunks:
             self._keep(chunk)
         return chunks
@@ -259,6 +295,11 @@ class RepairedStream(ClientStream):
         if self._to_client is not None and self._to_client.is_waiting:
             return False
         return self._ended or bool(self._stream.finish_reason or self._stream.first_error)
+
+    @property
+    def seen_usage(self) -> JsonObject | None:
+        """What the answer says that it used, by now."""
+        return self._stream.usage
 
     @property
     def is_waiting(self) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from ..exchange import AnswerPlan, Change, JsonObject
-from ..wire import answer_facts, chat_events, json_body, rule_names, sse, usage
+from ..wire import answer_facts, chat_events, json_body, rule_names, sse, usage, vendor_errors
 from ..wire.openai_error import ProxyError
 from . import leaks
 from .event_shape import Shape
@@ -14,7 +14,7 @@ from .stream_choice import StreamChoice
 from .tool_frames import ToolFrames
 from .tool_placing import ToolNames, TooMany
 from .translated import INCOMPLETE
-from .whole import USAGE_CACHED, USAGE_MOVED, origin
+from .whole import ERROR_RULE, USAGE_CACHED, USAGE_MOVED, origin
 
 _HEAD = ("id", "object", "created", "model")
 """The fields that a chunk made here copies from the endpoint's last chunk."""
@@ -25,10 +25,16 @@ _TEXT = re.compile(rb'"content"\s*:\s*"[^"]')
 MAX_CHOICES = 128
 """Choices of an answer. OpenAI's `n` may ask for this many."""
 
+_NO_USAGE = re.compile(rb',\s*"usage"\s*:\s*null|"usage"\s*:\s*null\s*,?')
+"""The field in all chunks but the last of a stream whose usage was asked for. In a text quotation marks are escaped."""
+
 _ID = re.compile(rb"(?:^|[\r\n])id[:\r\n]")
 
 _PLAIN_END = b"\n\n"
 """The end of an event as most endpoints write it. After it another event begins, whatever stands before it."""
+
+
+_REFUSED = "the endpoint refuses the content: the error says so in OpenAI's words"
 
 
 class ChatStream:
@@ -120,10 +126,10 @@ class ChatStream:
             if self._between and len(data) <= sse.MAX_EVENT:
                 at_once = None if self._shape is None else self._shape.sent_for(data)
                 if at_once is not None:
-                    return [at_once]
+                    return [self._bare(at_once)]
                 if data.endswith(_PLAIN_END):
                     if self._passes(data):
-                        return [data]
+                        return [self._bare(data)]
                     tried = len(data)
             # 2. Other data is cut into events. For a single one, step 1 was tried already.
             uncut = b""
@@ -185,7 +191,13 @@ class ChatStream:
             self._shape = None
             sent = self._read(event)
         self._unsent, self._held = b"", {}
-        return sent
+        return self._bare(sent)
+
+    def _bare(self, events: bytes) -> bytes:
+        """Whole events without a usage of `null` that its client hasn't asked for."""
+        if not self._plan.usage_hidden or events.find(b'"usage"') < 0:
+            return events
+        return _NO_USAGE.sub(b"", events)
 
     def _passes(self, data: bytes) -> bool:
         """Whether whole events pass, since their bytes tell that they need no repair. Remembers what the end needs."""
@@ -229,6 +241,10 @@ class ChatStream:
         if chunk.get("error"):
             if self.first_error is None:
                 self.first_error = chunk["error"]
+            refusal = vendor_errors.policy_error(chunk["error"])
+            if refusal is not None:
+                self._note(Change(ERROR_RULE, "", _REFUSED))
+                return self._broken_off() + event.with_data(refusal.in_language(self._language).body())
             return self._broken_off() + event.raw
         return self._repaired(event, chunk)
 
@@ -289,7 +305,9 @@ class ChatStream:
             self._leaking = any(choice.is_busy for choice in watched)
             self._unbegun = self._unbegun and not any(choice.begun for choice in watched)
         sent = event.raw
-        if changed:
+        if self._plan.usage_hidden and self._is_only_usage(chunk):
+            sent = b""
+        elif changed:
             sent = b"" if _is_empty(chunk) else event.with_data(json_body.serialise(chunk))
         if frame is not None and frames is not None and not self._holds_text:
             take = frames.adder_for_all_like(frame)
@@ -314,6 +332,15 @@ class ChatStream:
             return False
         self._note(Change(rule_names.USAGE, "/usage", USAGE_CACHED))
         return True
+
+    def _is_only_usage(self, chunk: JsonObject) -> bool:
+        """Whether all that a chunk brings is the usage."""
+        if not isinstance(chunk.get("usage"), dict) or chunk.get("error"):
+            return False
+        choices = chunk.get("choices")
+        if not choices:
+            return True
+        return self.finish_reason is not None and isinstance(choices, list) and all(map(_says_nothing, choices))
 
     def _usage_chunk(self) -> bytes:
         """The chunk with the usage, for a client that asked for it and has seen none in its usual place."""
@@ -406,6 +433,14 @@ def _is_empty(chunk: JsonObject) -> bool:
         isinstance(choice, dict) and choice.get("delta") == {} and not choice.get("finish_reason")
         for choice in chunk["choices"]
     )
+
+
+def _says_nothing(choice: object) -> bool:
+    """Whether a choice has neither a finish reason nor anything in its delta but the role."""
+    if not isinstance(choice, dict) or choice.get("finish_reason") or choice.get("usage"):
+        return False
+    delta = choice.get("delta")
+    return not isinstance(delta, dict) or not any(value for key, value in delta.items() if key != "role")
 
 
 def _is_torn(event: sse.Event) -> bool:

@@ -6,7 +6,7 @@ import copy
 
 from .. import dialects
 from ..exchange import Change, Exchange, Response
-from ..wire import flaws, json_body, proxy_errors, rule_names, sse
+from ..wire import flaws, json_body, proxy_errors, rule_names, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, is_known, unpack
 from ..wire.flaws import Flaw
 from . import as_stream, native, translated, whole
@@ -41,6 +41,7 @@ def repair_answer(exchange: Exchange, steps: Steps, body: bytes, encoding: str, 
         return Response(200, {"content-type": EVENT_STREAM}, b"".join([*stream(text), *stream(b"")]))
     answer = translated.answer_in(exchange, text)
     if isinstance(answer, Flaw):
+        usage.note_body(exchange, text)
         return whole.error_for(exchange, answer)
     if streamed:
         events = as_stream.repaired_events(exchange, answer)

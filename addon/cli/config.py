@@ -15,6 +15,8 @@ from ..config import checks, config_file
 from ..config.config_file import NAME, ConfigError
 from ..config.option import OptionError, Values, without_password
 from ..config.sources import Given, Layers, Source, Start, at_start, from_command_line, in_file
+from ..model_map import reading
+from ..model_map.row import unreachable
 from ..options import OPTIONS
 from ..plugins.made import Plugins
 from ..texts import terminal
@@ -22,6 +24,7 @@ from ..texts.terminal import say
 from .addresses import add_confdir
 from .arguments import Parser
 
+_TABLES = frozenset(option.name for option in OPTIONS if option.is_table)
 _COMMAND_LINES = frozenset(["hunyuan_search_command"])
 """Options whose arguments may hold a secret, which no pattern tells from other words."""
 _MITMPROXYS = ("config.yaml", "config.yml")
@@ -70,7 +73,7 @@ def gathered(
     command_line, wrong = checks.of_command_line(texts, OPTIONS)
     own, wrong_in_own = _mitmproxys(confdir) if confdir else ({}, [])
     known: Values = {option.name: option.default for option in OPTIONS}
-    read = partial(config_file.read_file, known=known)
+    read = partial(config_file.read_file, known=known, tables=_TABLES)
     start = at_start(OPTIONS, from_command_line(command_line), environment, own, read)
     # 2. Check what the values mean.
     layers = start.layers
@@ -139,11 +142,20 @@ def main(arguments: Sequence[str], prefix: str) -> int:
     else:
         lines = table(shown) or [say("No option is given: all have their defaults.")]
     if not given.check:
-        lines += loaded(start).lines()
+        lines += [*loaded(start).lines(), *rows(start)]
     print(*lines, *unused(layers), sep="\n", end="\n" if lines else "")
     for line in [*start.notes, *start.problems]:
         print(line, file=sys.stderr)
     return int(bool(start.problems))
+
+
+def rows(start: Start) -> list[str]:
+    """A line for each row of the model map, and for each that no request reaches."""
+    text = str(start.layers.given("hunyuan_model_map").value)
+    if start.problems or not text:
+        return []
+    found = reading.rows(text)
+    return [f"hunyuan_model_map: {row.line()}" for row in found] + unreachable(found)
 
 
 def table(shown: Mapping[str, Given]) -> list[str]:
@@ -161,10 +173,17 @@ def _value(name: str, given: Given) -> str:
     """The value as it may be shown."""
     if isinstance(given.value, bool):
         return str(given.value).lower()
+    if name in _TABLES and given.value:
+        return given.value if len(given.value) <= _WIDEST else f"{given.value[: _WIDEST - 1]}…"
     text = without_password(given.value)
     if name in _COMMAND_LINES and " " in text.strip():
         return f"{text.split()[0]} …"
     return text or "–"
+
+
+def _is_whole(name: str, given: Given) -> bool:
+    """Whether a value is printed as JSON as it is."""
+    return isinstance(given.value, bool) or not given.value or name in _TABLES
 
 
 def unused(layers: Layers) -> list[str]:
@@ -180,7 +199,7 @@ def document(start: Start, shown: Mapping[str, Given]) -> Mapping[str, object]:
     return {
         "options": {
             name: {
-                "value": given.value if isinstance(given.value, bool) or not given.value else _value(name, given),
+                "value": given.value if _is_whole(name, given) else _value(name, given),
                 "source": given.kind,
                 "place": given.place or None,
                 "line": given.line,

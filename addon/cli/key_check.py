@@ -65,7 +65,7 @@ async def checked(addon: InForce) -> KeyCheck:
     """
     route = route_of(addon)
     host, profile = route.address.host, profiles.load(route.profile)
-    if not addon.runtime.key.value:
+    if not addon.runtime.secrets.key.value:
         if page := profile.key_pages.get(host):
             said = say("Key: HUNYUAN_API_KEY isn't set, so clients send their own. Keys are made at {page}", page=page)
         else:
@@ -89,7 +89,7 @@ async def checked(addon: InForce) -> KeyCheck:
         verified=not insecure,
         of_the_keys_vendor=route.lends,
     )
-    key = addon.runtime.key.value if addon.lends_key else None
+    key = addon.runtime.secrets.key.value if addon.lends_key else None
     # The proxy itself asks, so it is known whatever `hunyuan_trust_loopback` says of clients.
     lent = keys.lend(key, {}, Caller(True), to, addressed=lambda: True, origins=frozenset())
     if isinstance(lent, Withheld):

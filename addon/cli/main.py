@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "config": Command("config", "print which options count, and where they come from"),
         "doctor": Command("doctor.command", "find what is wrong with the set-up, and say how to fix it"),
         "lint": Command("lint.command", "say what the endpoint refuses in a request, and what the addon changes"),
+        "usage": Command("usage", "print what calls used and cost, by day, client, model or session"),
         "token": Command("token", "add and remove tokens of clients that may use the proxy's key"),
         "admin": Command("admin", "print a link by which a browser signs in to the admin server"),
         "describe": Command(

@@ -6,6 +6,7 @@ the addon from loading, and a misspelt name would be ignored (docs/facts/mitmpro
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..did_you_mean import suggestion
@@ -40,6 +41,8 @@ def of_mitmproxy_config(given: Mapping[str, object], options: Iterable[Option]) 
     def value(given: object, option: Option) -> Value:
         if option.type is bool:
             return switch(str(given))
+        if isinstance(given, list) and option.is_table:
+            return json.dumps(given, ensure_ascii=False, default=str)
         if isinstance(given, list):
             return ",".join(str(item) for item in given)
         return "" if given is None else str(given)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import stat
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +27,10 @@ NAME = "hunyuan_config"
 """The option that names the files."""
 
 _MAX_BYTES = 1 << 16
+_MOST_NODES = 10_000
+"""Values of a table. An alias stands for all that it names: a few of them, nested, for millions of values."""
+_DEEPEST = 8
+"""Tables and lists within each other in a table."""
 _MOST_BRACKETS = 500
 """The parser takes a time that grows with the square of how deep they nest: 0.2 s for these, 20 s for 5,000."""
 _SCALARS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "bool", "int", "float", "null", "timestamp"))
@@ -57,8 +62,8 @@ class Line(NamedTuple):
     number: int
 
 
-def read_file(file: Path, known: Values) -> dict[str, Line]:
-    """The options in `file`. Raises `ConfigError`; blocks."""
+def read_file(file: Path, known: Values, tables: Collection[str] = ()) -> dict[str, Line]:
+    """The options in `file`; `known` and `tables` as in `read`. Raises `ConfigError`; blocks."""
     try:
         with open(file, "rb", opener=operating_system.open_without_waiting) as opened:
             if stat.S_ISFIFO(os.fstat(opened.fileno()).st_mode):
@@ -72,14 +77,15 @@ def read_file(file: Path, known: Values) -> dict[str, Line]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError(say("is not UTF-8")) from None
-    return read(text, known, is_json=file.suffix.lower() == ".json")
+    return read(text, known, tables, is_json=file.suffix.lower() == ".json")
 
 
-def read(text: str, known: Values, *, is_json: bool = False) -> dict[str, Line]:
-    """The options in a text of YAML or JSON. `known`: every option's name and default.
+def read(text: str, known: Values, tables: Collection[str] = (), *, is_json: bool = False) -> dict[str, Line]:
+    """The options in a text of YAML or JSON. `known`: every option's name and default; `tables`: those with rows.
 
     The prefix `hunyuan_` may be left out; values are text, numbers, switches, or lists of these. Values keep their
-    spelling, as after `--set`; mitmproxy's `configure` checks their meaning. Raises `ConfigError`.
+    spelling, as after `--set`; mitmproxy's `configure` checks their meaning. The rows of a table become JSON, as its
+    option has it where it is given as text. Raises `ConfigError`.
     """
     root = _root(_as_yaml(text, is_json=is_json))
     if root is None or root.tag == _NULL:
@@ -94,7 +100,10 @@ def read(text: str, known: Values, *, is_json: bool = False) -> dict[str, Line]:
             if name in lines:
                 raise ValueError(f"{name}: {say('given twice')}")
             try:
-                lines[name] = Line(_value(given, is_switch=isinstance(known[name], bool)), number)
+                if name in tables and not isinstance(given, ScalarNode):
+                    lines[name] = Line(_Table().text(given), number)
+                else:
+                    lines[name] = Line(_value(given, is_switch=isinstance(known[name], bool)), number)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
         except ValueError as error:
@@ -194,6 +203,60 @@ def _value(node: Node, *, is_switch: bool) -> Value:
     if is_switch:
         return switch(texts[0] if len(texts) == 1 else "")
     return ",".join(texts)
+
+
+class _Table:
+    """The rows of a table, as JSON."""
+
+    def __init__(self) -> None:
+        self._nodes = 0
+
+    def text(self, node: Node) -> str:
+        """Raises `ValueError` for what JSON has no form for, and for more than a table may hold."""
+        return json.dumps(self._plain(node, 0), ensure_ascii=False)
+
+    def _plain(self, node: Node, depth: int) -> Any:
+        self._nodes += 1
+        if self._nodes > _MOST_NODES or depth > _DEEPEST:
+            raise ValueError(say("too large, or nested too deeply"))
+        if isinstance(node, SequenceNode):
+            return [self._plain(item, depth + 1) for item in node.value]
+        if not isinstance(node, MappingNode):
+            return _scalar(node)
+        plain: dict[str, Any] = {}
+        for key, value in node.value:
+            name = key.value if isinstance(key, ScalarNode) else ""
+            if not re.fullmatch(r"[\w-]{1,60}", name, re.ASCII):
+                raise ValueError(say("the keys of a table are names"))
+            if name in plain:
+                raise ValueError(f"{name}: {say('given twice')}")
+            plain[name] = self._plain(value, depth + 1)
+        return plain
+
+
+def _scalar(node: Node) -> Any:
+    """A value of a table by its type in YAML; a number keeps its value."""
+    text = str(node.value)
+    if node.tag not in _SCALARS or _SURROGATE.search(text):
+        raise ValueError(say("accepted are text, a number, true, false, or a list of these"))
+    match node.tag.rpartition(":")[2]:
+        case "null":
+            return None
+        case "bool":
+            return text.lower() == "true"
+        case "int" | "float":
+            try:
+                return json.loads(text, parse_constant=_no_number)
+            except ValueError:
+                number = float(text.replace("_", "")) if re.fullmatch(r"[-+\d._eE]+", text) else math.nan
+                if not math.isfinite(number):
+                    raise ValueError(say("accepted are text, a number, true, false, or a list of these")) from None
+                return int(number) if number.is_integer() and "." not in text else number
+    return text
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(name)
 
 
 def read_mitmproxy_config(file: Path) -> Mapping[str, tuple[object, int]]:

@@ -40,6 +40,7 @@ class HotChange:
     def __init__(self, options: Sequence[Option]) -> None:
         self._options = options
         self._defaults: Values = {option.name: option.default for option in options}
+        self._tables = frozenset(option.name for option in options if option.is_table)
         self._host: HostOptions | None = None
         """`None` before `begin`."""
         self._layers = Layers(self._defaults)
@@ -81,7 +82,7 @@ class HotChange:
         return content
 
     def _watched(self, path: Path) -> _File:
-        return WatchedFile(path, lambda path: read_file(path, self._defaults))
+        return WatchedFile(path, lambda path: read_file(path, self._defaults, self._tables))
 
     def is_given(self, name: str) -> bool:
         """Whether a source gives the option `name`: the command line, the environment, a file."""

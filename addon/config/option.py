@@ -16,6 +16,7 @@ loading (docs/facts/mitmproxy.md#option-types). `parse` checks what the strings 
 from __future__ import annotations
 
 import dataclasses
+import keyword
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -55,9 +56,15 @@ class Option:
         return type(self.default)
 
     @property
+    def is_table(self) -> bool:
+        """It has rows (`values.Reader.is_table`): a file of options may have them as they are."""
+        return bool(getattr(self.read, "is_table", False))
+
+    @property
     def field(self) -> str:
-        """The field of the settings class."""
-        return self.name.removeprefix(PREFIX)
+        """The field of the settings class; a keyword of Python's has an underscore behind it there."""
+        name = self.name.removeprefix(PREFIX)
+        return f"{name}_" if keyword.iskeyword(name) else name
 
     def parse(self, value: object) -> object:
         """The parsed `value`, which is text or a switch. Raises `OptionError`."""
@@ -68,8 +75,8 @@ class Option:
             if not isinstance(value, bool):
                 raise ValueError(say("accepted are true and false"))
         except ValueError as error:
-            shown = without_password(text)
-            raise OptionError(f"{self.name}={shown}: {error}") from None
+            shown = "" if self.is_table else f"={without_password(text)}"
+            raise OptionError(f"{self.name}{shown}: {error}") from None
         return value
 
 
@@ -104,7 +111,9 @@ def options_of(settings: type[Any]) -> tuple[Option, ...]:
     """The options that the settings class `settings` and its bases declare, in the order of the bases."""
     fields = {field.name: field for field in dataclasses.fields(settings)}
     names = (name for owner in settings.__mro__ for name in get_annotations(owner) if name in fields)
-    return tuple(Option(PREFIX + name, *fields[name].metadata[_METADATA]) for name in dict.fromkeys(names))
+    return tuple(
+        Option(PREFIX + name.removesuffix("_"), *fields[name].metadata[_METADATA]) for name in dict.fromkeys(names)
+    )
 
 
 def parse[S](settings: type[S], values: Mapping[str, object]) -> S:

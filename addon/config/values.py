@@ -52,15 +52,17 @@ class Reader[T]:
 
     read: Callable[[str], T]
     accepted: str
+    is_table: bool = False
+    """Its text is JSON, a list of objects: the rows of a table."""
 
     def __call__(self, text: str) -> T:
         """The value of `text`. Raises `ValueError` with what is accepted."""
         return self.read(text)
 
 
-def accepting[T](accepted: str) -> Callable[[Callable[[str], T]], Reader[T]]:
+def accepting[T](accepted: str, *, is_table: bool = False) -> Callable[[Callable[[str], T]], Reader[T]]:
     """Make a function a reader."""
-    return lambda read: Reader(read, accepted)
+    return lambda read: Reader(read, accepted, is_table)
 
 
 def optional[T](read: Callable[[str], T]) -> Reader[T | None]:

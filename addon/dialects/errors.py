@@ -67,6 +67,8 @@ class Meaning:
     """The input is longer than the model reads: the numbers in the message, by the names of `errors.toml`."""
     too_much: dict[str, int] | None = None
     """More output was asked for than the model writes: the numbers, likewise."""
+    refuses_content: bool = False
+    """The endpoint's moderation refuses what was said: the same is refused again."""
 
 
 def language(note: JsonObject) -> str:
@@ -130,12 +132,20 @@ def meaning(given: Given, status: int, language: str = sentences.SOURCE) -> Mean
     if len(message) > _LONGEST:
         message = message[:_LONGEST] + "…"
     said = vendor_errors.said(message, given.codes, vendor_errors.says(given.type, given.codes, language))
+    if _refuses_content(given):
+        return Meaning(400, message, said, refuses_content=True)
     too_long = too_much = None
     if known.get("kind") == "too_long" or status in _OVERFLOWS:
         too_long = _numbers(_data().too_long, message)
         too_long = {} if too_long is None and "kind" in known else too_long
         too_much = _numbers(_data().too_much, message)
     return Meaning(status, message, said, known.get("retry_after"), too_long, too_much)
+
+
+def _refuses_content(given: Given) -> bool:
+    named: JsonObject = {"type": given.type, "message": given.message}
+    said = (given.original or {}, *({**named, "code": code} for code in (*given.codes, None)))
+    return any(map(vendor_errors.refuses_content, said))
 
 
 def may_pass(status: int, headers: dict[str, str]) -> bool:

@@ -21,7 +21,7 @@ from ..rules import model_names
 from ..runtime import Runtime
 from ..texts.terminal import say
 from ..upstream.server_clock import TC3, is_expired
-from ..wire import noted_errors, rule_names, safe_text, short_reason, vendor_errors
+from ..wire import flaws, noted_errors, proxy_errors, rule_names, safe_text, short_reason, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..workers import Abandoned
 from . import mended_try
@@ -62,16 +62,18 @@ class Answers:
             if not exchange.dialect:
                 # Not the 101 of a WebSocket: it has no body, mitmproxy goes on from its `response` hook.
                 known = bool(exchange.profile)
-                response.stream = response.status_code != 101 and (known or _is_stream(response))
+                may_quote = bool(exchange.secrets) and response.status_code >= 400  # the key: it is looked at in `ends`
+                response.stream = response.status_code != 101 and (known or _is_stream(response)) and not may_quote
                 if exchange.names_models and response.status_code < 400:
                     response.stream = streamed.KeptStream(seen_models.LARGEST)
                     return
                 if exchange.names_models and exchange.mode == "repair":
                     response.stream = False  # its error is finished in `ends`
                     return
-                if response.stream and exchange.client:
+                if response.stream and (exchange.client or exchange.secrets):
                     exchange.streamed = _is_stream(response)
-                    response.stream = streamed.KeptStream(0)  # it counts, for the client's limit
+                    # It counts, for the client's limit; and hides the proxy's key, should the endpoint quote it.
+                    response.stream = streamed.KeptStream(0, exchange, tells=False)
             elif self._may_stream(exchange) and response.status_code < 400 and _may_be_stream(response, exchange):
                 self._stream(flow, response, exchange)
         except Exception as error:
@@ -168,7 +170,22 @@ class Answers:
         )
 
     async def ends(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
-        """Repair the whole answer of `flow`, unless it was streamed. Raises nothing."""
+        """Repair the whole answer of `flow`, unless it was streamed. Raises nothing.
+
+        An endpoint may quote a key that it refuses: where that is the proxy's own, the client doesn't get to see it.
+        """
+        await self._ends(flow, exchange)
+        if exchange.secrets and flow.response is not None:
+            try:
+                _mask(flow.response, exchange)
+            except Exception as error:  # it may have the key: it must not pass
+                self._runtime.failed("An answer could not be searched for the proxy's key, and is replaced", error)
+                restate(
+                    flow.response,
+                    in_clients_words(exchange, proxy_errors.INVALID_ANSWER(flaw=flaws.TOO_LARGE.what).response()),
+                )
+
+    async def _ends(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         response = flow.response
         started = time.perf_counter()
         if response is None or self._is_answered_here(flow, response, exchange):
@@ -278,6 +295,28 @@ def _refusal(response: http.Response, exchange: Exchange, raw: bytes, encoding: 
         return None if refusal is None else in_clients_words(exchange, refusal)
     refusal = whole_body.repair_error(exchange, status, raw, encoding, headers.get("retry-after"))
     return None if refusal is None else in_clients_words(exchange, refusal)
+
+
+def _mask(response: http.Response, exchange: Exchange) -> None:
+    """Put stars in the place of the proxy's keys in an answer's headers and body, an error's unpacked."""
+    response.headers.fields = tuple((name, exchange.masked(value)) for name, value in response.headers.fields)
+    raw = response.raw_content
+    if not raw:
+        return
+    encoding = response.headers.get("content-encoding", "")
+    if encoding and response.status_code < 400:
+        return
+    try:
+        plain = unpack(raw, encoding, short_reason.LARGEST) if encoding else raw
+    except TooLarge:
+        restate(response, in_clients_words(exchange, proxy_errors.INVALID_ANSWER(flaw=flaws.TOO_LARGE.what).response()))
+        return
+    except CodingError:
+        plain = raw
+    masked = exchange.masked(plain)
+    if masked is not plain:
+        response.headers.pop("content-encoding", None)
+        response.content = masked
 
 
 def _note_reason(exchange: Exchange, response: http.Response) -> None:

@@ -8,25 +8,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mitmproxy import http
 
 from .. import events, pipeline, session, texts
 from ..answers import whole_body
 from ..answers.translated import NO_STEPS
+from ..config.option import part
 from ..dialects import DIALECTS, SIGNED
 from ..dialects.base import BadRequest
-from ..exchange import Exchange, Response, printable
+from ..exchange import Exchange, JsonObject, Response, printable
+from ..fallbacks.places import Places
 from ..observe.traces import spans
 from ..options import Settings
 from ..pipeline import Pipeline
+from ..route import RouteSettings
 from ..runtime import Runtime
 from ..texts.terminal import say
 from ..wire import answer_facts, json_body, proxy_errors, safe_text
-from . import request_body, signed_clients, trace_headers
+from . import asked_usage, request_body, signed_clients, trace_headers
 from .dispatch import Dispatcher
 from .draining import Draining
+from .fallback import Fallback
 from .mended_try import MendedTry
 from .request_body import Body
 from .respond import respond
@@ -34,6 +38,20 @@ from .sent_headers import is_translated, sent_body, set_headers
 from .sign import sign
 
 logger = logging.getLogger("hunyuan_fix")
+
+
+@dataclass(frozen=True, slots=True)
+class _FurtherTries:
+    """What may become of a request that its endpoint doesn't answer."""
+
+    mending: MendedTry
+    fallback: Fallback | None
+
+    async def sent(self, came: Body, body: JsonObject) -> None:
+        """Note what is sent, as `MendedTry.sent` does, and what came."""
+        await self.mending.sent(came.data, body)
+        if self.fallback is not None:
+            self.fallback.sent(came)
 
 
 class Bodies:
@@ -47,6 +65,8 @@ class Bodies:
         self._dispatcher = dispatcher
         self._draining = draining
         self._pipeline = steps
+        self._places = Places(part(settings, RouteSettings)) if settings.fallbacks else None
+        """Where fallbacks are; `None`: there are none."""
 
     async def request(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         """Repair the request of `flow` and let it leave when its account has room, or answer it.
@@ -54,19 +74,20 @@ class Bodies:
         Raises nothing. Cancelled, it answers too: nothing unfinished goes on.
         """
         arrived = time.monotonic()
-        mending = MendedTry(flow, exchange, self._pipeline, self._settings, self._runtime)
+        further = self._further(flow, exchange)
         try:
-            response = await self._repaired(flow.request, exchange, mending)
-            if response is not None and exchange.mode == "observe":
+            response = await self._repaired(flow.request, exchange, further)
+            if response is not None and exchange.mode == "observe" and not exchange.is_over_budget:
                 exchange.warn(f"would be answered with {response.status} by the proxy")
                 response = None
             # What is asked for by id passes under `observe`, without a slot: it calls no model.
             if response is None and DIALECTS[exchange.dialect].house != "kept":
-                response = await self._dispatched(flow, exchange, arrived, mending)
+                response = await self._dispatched(flow, exchange, arrived, further)
             if response is None and not self._dispatcher.is_relayed(flow):  # the relay signs each try
                 traced = trace_headers.put_on(flow.request, exchange)
                 response = sign(flow.request, exchange, self._runtime.clocks)
                 if response is None:
+                    exchange.sent_to = flow.request.host
                     exchange.tell(
                         events.SENT,
                         upstream=flow.request.host,
@@ -88,27 +109,37 @@ class Bodies:
         if response is not None:
             respond(flow, exchange, response)
 
+    def _further(self, flow: http.HTTPFlow, exchange: Exchange) -> _FurtherTries:
+        settings, runtime, places = self._settings, self._runtime, self._places
+        mending = MendedTry(flow, exchange, self._pipeline, settings, runtime)
+        if places is None or exchange.stays or exchange.mode != "repair":
+            return _FurtherTries(mending, None)
+        return _FurtherTries(mending, Fallback(flow, exchange, self._pipeline, settings, runtime, places=places))
+
     async def _dispatched(
-        self, flow: http.HTTPFlow, exchange: Exchange, arrived: float, mending: MendedTry
+        self, flow: http.HTTPFlow, exchange: Exchange, arrived: float, further: _FurtherTries
     ) -> Response | None:
         started = time.perf_counter()
-        mend = mending.mend if mending.is_wanted() else None
+        mend = further.mending.mend if further.mending.is_wanted() else None
+        fallbacks = further.fallback if further.fallback is not None and further.fallback.is_left else None
         try:
-            return await self._dispatcher.dispatch(flow, exchange, self._settings, arrived=arrived, mend=mend)
+            return await self._dispatcher.dispatch(
+                flow, exchange, self._settings, arrived=arrived, mend=mend, fallbacks=fallbacks
+            )
         except Exception as error:
             self._runtime.failed("A request could not be queued and goes on at once", error)
             return None
         finally:
             exchange.queued = (time.perf_counter() - started) * 1000
 
-    async def _repaired(self, request: http.Request, exchange: Exchange, mending: MendedTry) -> Response | None:
+    async def _repaired(self, request: http.Request, exchange: Exchange, further: _FurtherTries) -> Response | None:
         started = time.perf_counter()
         noted = exchange.noted()
         try:
             response = None
             if exchange.dialect in SIGNED:
                 response = await signed_clients.checked(request, exchange, self._runtime)
-            response = response or await self._through(request, exchange, mending)
+            response = response or await self._through(request, exchange, further)
             if response is not None and response.status >= 400 and exchange.mode != "observe":
                 exchange.forget(noted)
             return response
@@ -138,7 +169,7 @@ class Bodies:
                 **asked,
             )
 
-    async def _through(self, request: http.Request, exchange: Exchange, mending: MendedTry) -> Response | None:
+    async def _through(self, request: http.Request, exchange: Exchange, further: _FurtherTries) -> Response | None:
         """The way of a body; an answer to the client where it ends here."""
         dialect = DIALECTS[exchange.dialect]
         translated = is_translated(exchange)
@@ -168,6 +199,7 @@ class Bodies:
             return None
 
         # 2. Into the house language.
+        first = exchange.change_count
         exchange.note(came.changes)
         exchange.model = printable(str(came.value.get("model") or "")[:200])
         exchange.language = texts.language_of(self._settings.language)
@@ -189,6 +221,7 @@ class Bodies:
         if response is not None or exchange.mode == "observe":
             return response
         changed = exchange.change_count > before or translated
+        changed |= asked_usage.ask(exchange, self._settings, is_rewritten=exchange.change_count > first)
 
         # 4. Written: only if something changed.
         sent = came.data
@@ -201,7 +234,7 @@ class Bodies:
             exchange.sent_model = printable(model[:200])
         set_headers(request, exchange, str(model))
         self._write(request, exchange, came, sent)
-        await mending.sent(came.data, exchange.chat)
+        await further.sent(came, exchange.chat)
         exchange.rewritten = bool(changed or came.changes)
         if exchange.rewritten and len(came.plain) <= self._settings.keep_original:
             exchange.original = came.plain

@@ -93,7 +93,7 @@ class Connections:
                 )
                 logger.warning("%s", line)
         if self._in_force.settings.upstream is None:
-            chosen = [host for host in profiles.by_host() if profiles.shut_down(host)] if self._clients_choose() else []
+            chosen = _one_of_each_platform() if self._clients_choose() else []
             for host in dict.fromkeys([*map(str.lower, targets), *chosen]):
                 if gone := profiles.shut_down(host):
                     logger.warning(
@@ -304,3 +304,12 @@ def _handler_of(client: Client) -> ConnectionHandler | None:
 def _why(failed: Connection) -> str:
     """Why a connection failed, in mitmproxy's words, which may quote the other side's certificate."""
     return safe_text.line(failed.error or "?", _LONGEST_REASON)
+
+
+def _one_of_each_platform() -> list[str]:
+    """A host of each platform that has been shut down: it may have many, and a line for each says nothing more."""
+    found: dict[str, str] = {}
+    for host in profiles.by_host():
+        if gone := profiles.shut_down(host):
+            found.setdefault(gone.moved_to or host, host)
+    return list(found.values())

@@ -16,7 +16,7 @@ from ..circuit import Verdict
 from ..dialects import NATIVE, UPSTREAM_DIALECTS
 from ..exchange import QUEUED, Exchange, Response
 from ..options import Settings
-from ..relay import Job, JobProgress, Mended, Relay
+from ..relay import Fallbacks, Job, JobProgress, Mended, Relay
 from ..steps.base import PATIENCE
 from ..upstream.circuit_breaker import refusal
 from ..upstream.gate import CallPermit, CallRefused, Gate
@@ -44,12 +44,20 @@ class Dispatcher:
         """Secrets of relay jobs, and what becomes of these, by flow id."""
 
     async def dispatch(
-        self, flow: http.HTTPFlow, exchange: Exchange, settings: Settings, *, arrived: float, mend: Mend | None = None
+        self,
+        flow: http.HTTPFlow,
+        exchange: Exchange,
+        settings: Settings,
+        *,
+        arrived: float,
+        mend: Mend | None = None,
+        fallbacks: Fallbacks | None = None,
     ) -> Response | None:
         """Let the repaired request of `flow` go to its endpoint as soon as its account has a slot.
 
-        By the relay under `hunyuan_retry=all`, and with `mend`, which may let it go once more where it is refused; and
-        to an endpoint whose clock decides about its signature and isn't known to agree, which may refuse it for that.
+        By the relay under `hunyuan_retry=all`; with `mend`, which may let it go once more where it is refused; with
+        `fallbacks`, which may let it go elsewhere; and to an endpoint whose clock decides about its signature and isn't
+        known to agree.
 
         `arrived`: when the request came in, on the monotonic clock; its client has waited since then, also while images
         were described. Returns the client's answer if the request may not go. Cancelling leaves the queue.
@@ -60,8 +68,9 @@ class Dispatcher:
         ahead = exchange.vision_calls > 0
         until = arrived + PATIENCE
         is_tried_again = settings.retry == "all"
-        may_be_stale = profile.signer == TC3 and not self._relay.clocks.agrees(request.url)
-        if is_tried_again or mend is not None or may_be_stale:
+        is_judged = is_tried_again or fallbacks is not None or exchange.rounds is not None
+        is_judged = is_judged or (profile.signer == TC3 and not self._relay.clocks.agrees(request.url))
+        if is_judged or mend is not None:
             await self._relay.start()
             # While it waits for its answer the flow shows, and is saved with, its real address and no secret.
             progress = JobProgress(on_claim=lambda: detour.restore(flow), wanted=lambda: flow.error is None)
@@ -74,7 +83,7 @@ class Dispatcher:
                 streamed=exchange.streamed,
                 tries=allowed(settings.retry_tries, profile) if is_tried_again else 1,
                 deadline=max(0.0, arrived + settings.retry_deadline - time.monotonic()),
-                silence=settings.upstream_timeout if is_tried_again else max(_SILENCE, settings.upstream_timeout),
+                silence=settings.upstream_timeout if is_judged else max(_SILENCE, settings.upstream_timeout),
                 until=until,
                 ahead=ahead,
                 max_body=settings.max_body,
@@ -83,8 +92,10 @@ class Dispatcher:
                 language=exchange.error_language,
                 exchange=exchange,
                 progress=progress,
-                judges=is_tried_again or profile.signer == TC3,
+                judges=is_judged,
                 mend=mend,
+                fallbacks=fallbacks,
+                rounds=exchange.rounds,
             )
             secret = self._relay.take(job)
             self._jobs[flow.id] = secret, progress

@@ -11,6 +11,8 @@ from mitmproxy.utils import asyncio_utils
 
 from .. import events
 from ..access.rate_limits import RateLimits, estimated_tokens
+from ..budgets.spending import Spending
+from ..dialects import DIALECTS
 from ..exchange import AnswerPlan, Exchange, JsonObject
 from ..observe.done import done
 from ..pipeline import Pipeline
@@ -19,17 +21,21 @@ from ..views import assembled, marks
 from ..views.recent import Recent
 from ..wire import json_body, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, unpack
+from ..workers import Workers
 from . import exchanges
 from .dispatch import Dispatcher
+from .own_call import OwnCalls
 from .redaction import Redaction
 
 
 class Finisher:
     """Ends the exchanges that have begun. Flows that were read from a file have ended already."""
 
-    def __init__(self, dispatcher: Dispatcher, limits: RateLimits) -> None:
+    def __init__(self, dispatcher: Dispatcher, limits: RateLimits, workers: Workers, spending: Spending) -> None:
         self._dispatcher = dispatcher
         self._limits = limits
+        self._spending = spending
+        self._own_calls = OwnCalls(workers)
         self.recent = Recent()
         self._redaction = Redaction()
         # A flow that was killed isn't live any more when its `error` hook comes.
@@ -49,12 +55,15 @@ class Finisher:
             keep_stream(flow, exchange)
             if exchange.mode == "observe" and exchange.dialect:
                 _note_usage(flow, exchange)
+            elif not exchange.usage and (seen := getattr(flow.response and flow.response.stream, "seen_usage", None)):
+                usage.note(exchange, seen)  # its client left before the last byte
             self._charge(flow, exchange)
             _note_times(flow, exchange)
             marks.mark(flow, exchange)
             exchange.written = True
             ended = _outcome(flow, exchange, outcome)
             pipeline.done(exchange, ended)
+            self._own_calls.ended(flow, exchange, ended.status)
             if exchange.profile or exchange.answered:
                 self.recent.add(flow, exchange, time.time())
                 if exchange.listener is not None:  # not by `tell`, which would copy all of it
@@ -76,21 +85,31 @@ class Finisher:
     def _charge(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         """Count the exchange's tokens against its client's limit."""
         response = flow.response
-        if not exchange.client or response is None or (exchange.error_status or response.status_code) >= 400:
+        is_untouched = bool(self._spending) and not exchange.dialect and _asks_a_model(flow.request, exchange)
+        if not (exchange.client or is_untouched) or response is None or _status(response, exchange) >= 400:
             return
         if exchange.answered and not exchange.tokens:
             return  # no endpoint was called; the joined answers of an embeddings request have their usage
         sent = len(flow.request.raw_content or b"") or _length(flow.request)
         received = getattr(response.stream, "passed", 0) or len(response.raw_content or b"")
         tokens = exchange.tokens or estimated_tokens(sent, received, streamed=exchange.streamed)
-        charging = self._limits.charge(exchange.client, tokens)
-        asyncio_utils.create_task(charging, name="hunyuan-fix charges tokens", keep_ref=True)
+        if is_untouched:
+            self._spending.estimated(exchange.id, exchange.client, tokens)
+        if exchange.client:
+            charging = self._limits.charge(exchange.client, tokens)
+            asyncio_utils.create_task(charging, name="hunyuan-fix charges tokens", keep_ref=True)
 
     def finish_all(self, pipeline: Pipeline, *, redact: bool) -> None:
         """End the exchanges under way: mitmproxy is about to end, and saves their flows too."""
         for flow in [flow for flow in self._begun if flow.live]:
             self.finish(flow, "the proxy ended", pipeline, redact=redact)
+        self._own_calls.end()
         self._redaction.finish()
+
+
+def _status(response: http.Response, exchange: Exchange) -> int:
+    """What the answer means, whatever its status line says."""
+    return exchange.error_status or response.status_code
 
 
 def _note_times(flow: http.HTTPFlow, exchange: Exchange) -> None:
@@ -119,6 +138,13 @@ def _note_usage(flow: http.HTTPFlow, exchange: Exchange) -> None:
     body = None if sse.is_stream(text) else json_body.parse_object(text)
     answer = assembled.from_stream(text) if body is None else assembled.from_body(body)
     usage.note(exchange, answer.usage)
+
+
+def _asks_a_model(request: http.Request, exchange: Exchange) -> bool:
+    """Whether a request whose body passes untouched may be a call of a model, and not a file or a count of tokens."""
+    if request.method != "POST" or "json" not in request.headers.get("content-type", "").lower():
+        return False
+    return not (exchange.spoken and DIALECTS[exchange.spoken].house in ("count", "kept"))
 
 
 _MOST_READ = 1 << 20

@@ -7,7 +7,6 @@ error has taught laid over that data. What helped is learnt (`mending.learnt`).
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
 from dataclasses import dataclass
@@ -18,20 +17,20 @@ from .. import events, profiles
 from ..answers.translated import upstream_of
 from ..dialects import DIALECTS, NATIVE, format_of
 from ..dialects.base import BadRequest
-from ..exchange import AnswerPlan, Change, Changes, Exchange, JsonObject
+from ..exchange import AnswerPlan, Change, Exchange, JsonObject
 from ..mending import facade, reading
 from ..mending.learnt import Place, Taught
 from ..mending.reading import Reading, Sent
 from ..options import Settings
 from ..pipeline import Pipeline
 from ..relay import Mended
-from ..rules.base import RuleContext
 from ..runtime import Runtime
 from ..texts.terminal import say
 from ..upstream.circuit_breaker import host
-from ..wire import content_coding, json_body, rule_names, safe_text
+from ..wire import content_coding, json_body, rule_names, safe_text, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge
 from ..workers import Checkpoint
+from . import snapshot
 from .sent_headers import sent_body, set_headers
 
 logger = logging.getLogger("hunyuan_fix")
@@ -44,21 +43,6 @@ _PLAIN = frozenset({"model", "messages", "stream", "stream_options"})
 """What no error has to be about."""
 _FORMAT = "format"
 """What is wrong where the whole format is refused, as counts name it."""
-_KEPT = (
-    "dialect",
-    "rules",
-    "changes",
-    "change_count",
-    "plan",
-    "demands",
-    "notes",
-    "streamed",
-    "warning",
-    "rewritten",
-    "to_keep",
-    "to_hear",
-)
-"""The fields of an exchange that a try which doesn't help must not have changed."""
 
 
 async def observe(
@@ -132,7 +116,7 @@ class MendedTry:
     async def sent(self, came: bytes, body: JsonObject) -> None:
         """Note what is sent: `body`, in the house language or the client's own. `came`: the body that came, as JSON."""
         self._model = str(body.get("model") or "")
-        self._is_plain = _is_plain(body)
+        self._is_plain = _is_plain(body) and not self._exchange.plan.usage_hidden
         if not self.is_wanted():
             return
         if self._exchange.dialect in NATIVE and self._settings.translate == "auto":
@@ -163,7 +147,7 @@ class MendedTry:
 
         The exchange is changed by then, for the answer; `Mended.ended` takes that back where it didn't help.
         """
-        exchange, before, began = self._exchange, self._kept(), time.perf_counter()
+        exchange, before, began = self._exchange, snapshot.take(self._exchange), time.perf_counter()
         place = self._taught.place(self._model, format_of(exchange))
         try:
             mended = await self._by_what_it_says(status, error, place)
@@ -179,7 +163,7 @@ class MendedTry:
 
     async def _by_what_it_says(self, status: int, error: bytes, place: Place) -> Mended | None:
         """The request, changed for what is read in the error. Where that changes nothing, the next reading counts."""
-        if status not in reading.STATUSES:
+        if status not in reading.STATUSES or vendor_errors.is_refusal_of_content(error):
             return None
         exchange, raw = self._exchange, self._flow.request.raw_content or b""
         sent = self._chat or raw
@@ -189,7 +173,7 @@ class MendedTry:
             found = None if body is None else reading.read(status, error, self._sent(body), tried)
             if body is None or found is None:
                 return None
-            before = self._kept()
+            before = snapshot.take(self._exchange)
             exchange.chat = body
             # Compared as it would be sent: the client's own bytes may be spelt in another way.
             plain = raw if self._chat else await self._as_sent()
@@ -230,7 +214,7 @@ class MendedTry:
             return None
         if not facade.may_help(status, error, profile, self._model):
             return None
-        before = self._kept()
+        before = snapshot.take(self._exchange)
         body = await self._runtime.workers.run(lambda _: json_body.parse_object(came), len(came) // 2)
         if body is None or not await self._through_as_chat(body, found):
             self._restore(before)
@@ -306,21 +290,6 @@ class MendedTry:
             lambda _: json_body.serialise(sent_body(exchange, settings)), exchange.cost // 4
         )
 
-    def _kept(self) -> JsonObject:
-        exchange = self._exchange
-        kept = {name: getattr(exchange, name) for name in _KEPT}
-        plan = copy.deepcopy(exchange.plan)
-        if isinstance(exchange.demands, RuleContext):
-            kept["demands"] = copy.copy(exchange.demands)
-            kept["demands"].plan = plan
-        return kept | {
-            "plan": plan,
-            "rules": list(exchange.rules),
-            "changes": Changes(exchange.changes),
-            "notes": copy.deepcopy(exchange.notes),
-        }
-
     def _restore(self, before: JsonObject) -> None:
         self._taught.trial = None
-        for name, value in before.items():
-            setattr(self._exchange, name, value)
+        snapshot.put_back(self._exchange, before)

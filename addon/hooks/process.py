@@ -22,7 +22,7 @@ class Process:
     def __init__(self, settings: Settings) -> None:
         self.runtime = Runtime(settings)
         self.dispatcher = Dispatcher(self.runtime.gate, self.runtime.relay)
-        self.finisher = Finisher(self.dispatcher, self.runtime.limits)
+        self.finisher = Finisher(self.dispatcher, self.runtime.limits, self.runtime.workers, self.runtime.spending)
         self.starting = Starting()
         self.runtime.admin.rooms.is_started = lambda: self.starting.over
         self.draining = Draining()

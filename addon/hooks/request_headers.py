@@ -18,14 +18,18 @@ from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
 from ..answers import model_list
 from ..answers.json_repair import settings as json_settings
+from ..answers.rounds import settings as continue_settings
+from ..budgets.spending import Verdict
 from ..config.hook_options import MODES
+from ..config.values import BaseUrl
 from ..dialects import UPSTREAM_DIALECTS
-from ..exchange import Change, Exchange, Response
+from ..exchange import Change, Exchange, Response, printable
 from ..key_routes import KeyRoutes
 from ..observe import front_page
 from ..observe.health import reverse_port
 from ..options import Settings
 from ..route import Address, Route, Routes, is_translated
+from ..steps import budget
 from ..texts.terminal import say
 from ..upstream import tc3
 from ..upstream.client import ASKED, LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
@@ -49,7 +53,16 @@ _NATIVE_CLIENT = "x-tc-action"
 """Request header of clients of Tencent Cloud's own API, which sign by themselves."""
 RUNAWAY_HEADER = "x-hunyuan-runaway"
 """Request header: `off` lets an agent go on as long as it likes. It goes no further."""
-_ASKED = (MODE_HEADER, RUNAWAY_HEADER, json_settings.HEADER)
+TAG_HEADER = "x-hunyuan-tag"
+"""Request header: what the request is for, in a word of the client's own (`hunyuan_model_map`). It goes no further."""
+FALLBACK_HEADER = "x-hunyuan-fallback"
+"""Request header: `off` where its own model is to answer, or none. It goes no further."""
+_ASKED = (
+    *(MODE_HEADER, RUNAWAY_HEADER, TAG_HEADER, FALLBACK_HEADER),
+    *(json_settings.HEADER, continue_settings.HEADER),
+)
+_LONGEST_TAG = 200
+"""Characters of a tag that count."""
 _ASKING = frozenset(name.encode() for name in _ASKED)
 _ROOT = ("/", "/?")
 
@@ -75,6 +88,9 @@ class RequestHeaders:
         self._requires_token = requires_token
         self._lends_key = lends_key
         self._key_routes = KeyRoutes(settings)
+        named = settings.keys_file, settings.vision_upstream, settings.embeddings_upstream
+        self._calls_elsewhere = lends_key and (bool(settings.fallbacks) or any(one is not None for one in named))
+        """Own calls for a request may go to endpoints that its client didn't name, with keys of the proxy's."""
         self._ports = ports.OwnPorts()
 
     async def handle(self, flow: http.HTTPFlow) -> None:
@@ -123,7 +139,7 @@ class RequestHeaders:
             self._pass_preflight(flow, route, self._begun(flow, route, mode), caller)
             return
         answer = _answered_here(flow, route, self._settings)
-        signed = signed_clients.read(flow.request, route, self._runtime.secrets)
+        signed = signed_clients.read(flow.request, route, self._runtime.secrets.signed)
         caller = signed.caller(caller)
         counted = answer is None and not signed.pending
         admitted = signed.refusal(caller, await self._admitted(flow, caller, route, counted=counted))
@@ -137,7 +153,14 @@ class RequestHeaders:
                 exchange.caller = keys.identity(caller, flow.request.headers, user)
             exchange.query = flow.request.path.partition("?")[2]
             exchange.may_run_on = may_run_on
+            exchange.stays = asked.get(FALLBACK_HEADER) == "off"
+            exchange.elsewhere = route.elsewhere
+            exchange.borrows = self._calls_elsewhere and self._withheld(flow, caller) is None
+            exchange.tag = printable(asked.get(TAG_HEADER, "")[:_LONGEST_TAG])
             exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))
+            exchange.continue_wish = continue_settings.wish(asked.get(continue_settings.HEADER, ""))
+            if answer is None and self._settings.budgets and not exchange.dialect and flow.request.method == "POST":
+                answer = await self._over_budget(exchange)
             if (answer := answer or signed.begin(exchange)) is not None:
                 respond(flow, exchange, answer)
             else:
@@ -149,10 +172,19 @@ class RequestHeaders:
         if _reverse(flow) and flow.response is None:
             way_out.lead(flow, self._settings.outgoing_proxy)
 
+    async def _over_budget(self, exchange: Exchange) -> Response | None:
+        """The refusal of a call whose body passes untouched, where a budget of its client's is spent."""
+        spent = await self._runtime.spending.spent(exchange.client, "")
+        if spent is None:
+            return None
+        is_observed = self._settings.mode != "repair"
+        refusal = budget.told(self._runtime, exchange, Verdict(spent=spent), "", "", is_observed=is_observed)
+        return None if is_observed else refusal
+
     def _caller(self, flow: http.HTTPFlow) -> Caller | Response:
         signed_in = "proxyauth" in flow.metadata
         return callers.recognised(
-            flow.request, on_this_machine=self._is_here(flow), signed_in=signed_in, tokens=self._runtime.tokens
+            flow.request, on_this_machine=self._is_here(flow), signed_in=signed_in, tokens=self._runtime.secrets.tokens
         )
 
     def _is_here(self, flow: http.HTTPFlow) -> bool:
@@ -175,7 +207,7 @@ class RequestHeaders:
         if keys.has_key(headers):
             given = keys.authorization(headers) or ""
             return given.partition(" ")[2].strip() if given[:7].lower() == "bearer " else None
-        return self._runtime.key.value or self._runtime.cloud_key.value
+        return self._runtime.secrets.key.value or self._runtime.secrets.cloud.value
 
     def _found(self, routes: Routes, flow: http.HTTPFlow) -> Route | None:
         request = flow.request
@@ -227,7 +259,7 @@ class RequestHeaders:
 
     def _pass_body(self, request: http.Request) -> None:
         """Stream the body of `request` unchanged, except that client tokens in it are replaced."""
-        search = self._runtime.tokens.search
+        search = self._runtime.secrets.tokens.search
         request.stream = RedactedStream(search) if search else True
 
     @staticmethod
@@ -270,17 +302,9 @@ class RequestHeaders:
             return
         if route.unrepaired:
             logger.info("%s %s %s", request.method, safe_text.plain(exchange.path), _why_unrepaired(route))
-        key = self._lent(flow, route, exchange, caller)
-        if isinstance(key, str):
-            request.headers["Authorization"] = key
-            exchange.lent = True
-            keys.drop_placeholder(request.headers)
-        elif had_key and (to_chat or route.native) and not host_names.is_loopback(request.host):
-            refusal = proxy_errors.KEY_FOR_ANOTHER_HOST(host=safe_text.plain(asked), why=key.value)
-            respond(flow, exchange, refusal.response())
-            return
-        elif caller.client is not None and not keys.has_key(request.headers):
-            respond(flow, exchange, callers.no_key(key.value))
+        refused = self._put_key_on(flow, route, exchange, caller, asked if had_key else "")
+        if refused is not None:
+            respond(flow, exchange, refused)
             return
         if (answer := _refused_key(request, route, exchange) or self._models_of_data(route, exchange)) is not None:
             respond(flow, exchange, answer)
@@ -317,6 +341,39 @@ class RequestHeaders:
         named = unquote(route.of_model.removeprefix("/"))
         return model_list.one_of(listed, named, named)
 
+    def _put_key_on(
+        self, flow: http.HTTPFlow, route: Route, exchange: Exchange, caller: Caller, key_of: str
+    ) -> Response | None:
+        """Put a key of the proxy's on a request that gets one; the client's answer where it can't go without.
+
+        `key_of`: the host that its own key was for, which was taken off; `""`: it had none, or has it still.
+        """
+        request = flow.request
+        key = self._key_elsewhere(route, exchange) if route.elsewhere else self._lent(flow, route, exchange, caller)
+        if isinstance(key, str):
+            if key:  # a server on this machine may have none
+                request.headers["Authorization"] = key
+                exchange.lent = True
+                exchange.use_key(key.removeprefix("Bearer "))
+                keys.drop_placeholder(request.headers)
+                if not exchange.dialect:  # the key is looked for in the answer
+                    request.headers["accept-encoding"] = "identity"
+            return None
+        if route.elsewhere:
+            return proxy_errors.EMBEDDINGS_NO_KEY(url=safe_text.plain(route.base_url), why=key.value).response()
+        is_call = route.dialect is not None or route.lists_models or route.native
+        if key_of and is_call and not host_names.is_loopback(request.host):
+            return proxy_errors.KEY_FOR_ANOTHER_HOST(host=safe_text.plain(key_of), why=key.value).response()
+        if caller.client is not None and not keys.has_key(request.headers):
+            return callers.no_key(key.value)
+        return None
+
+    def _key_elsewhere(self, route: Route, exchange: Exchange) -> str | Withheld:
+        """The key for the endpoint of `hunyuan_embeddings_upstream`; `""`: it needs none."""
+        to = route.address
+        base = BaseUrl("http" if to.scheme == "http" else "https", to.host, to.port, to.path)
+        return self._runtime.call_keys.authorization(base, exchange)
+
     def _lent(self, flow: http.HTTPFlow, route: Route, exchange: Exchange, caller: Caller) -> str | Withheld:
         if not (route.dialect or route.lists_models or route.native):
             return Withheld.PATH
@@ -325,26 +382,28 @@ class RequestHeaders:
         request = flow.request
         if keys.has_key(request.headers):  # as of most clients
             return Withheld.OWN
+        named = self._runtime.secrets.providers.key_for(request.host, request.port, request.path.partition("?")[0])
         to = Destination(
             on_this_machine=host_names.is_loopback(request.host) and self._transport.proxy is None,
             encrypted=request.scheme == "https",
             verified=not self._transport.insecure,
-            of_the_keys_vendor=route.lends,
+            of_the_keys_vendor=route.lends or named is not None,
         )
         signer = profiles.load(route.profile).signer
-        value = self._runtime.cloud_key.value if signer == TC3 else self._runtime.key.value
-        key = value if self._lends_key else None
+        secrets = self._runtime.secrets
+        value = secrets.cloud.value if signer == TC3 else secrets.key.value
+        key = value if named is None else named.key
+        key = key if self._lends_key else None
         lent = keys.lend(
             key,
             request.headers,
             caller,
             to,
-            addressed=lambda: (
-                not _reverse(flow)
-                or keys.is_addressed(sent_host.of(request), _listener_names(flow), self._routes.known)
-            ),
+            addressed=lambda: self._is_addressed(flow),
             origins=self._settings.allowed_origins,
         )
+        if named is not None and not named.key and lent is Withheld.NONE:
+            return Withheld.UNSET
         if key and isinstance(lent, Withheld) and lent is not Withheld.OWN:
             logger.warning(
                 "%s %s %s",
@@ -353,6 +412,19 @@ class RequestHeaders:
                 say("gets no key: {why}", why=lent.value),
             )
         return lent
+
+    def _withheld(self, flow: http.HTTPFlow, caller: Caller) -> Withheld | None:
+        return keys.withheld_from(
+            flow.request.headers,
+            caller,
+            addressed=lambda: self._is_addressed(flow),
+            origins=self._settings.allowed_origins,
+        )
+
+    def _is_addressed(self, flow: http.HTTPFlow) -> bool:
+        return not _reverse(flow) or keys.is_addressed(
+            sent_host.of(flow.request), _listener_names(flow), self._routes.known
+        )
 
     def _leads_back(self, request: http.Request) -> bool:
         """Whether `request` would go to a port of this proxy.

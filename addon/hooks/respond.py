@@ -18,6 +18,8 @@ HEADER = "x-hunyuan-fix"
 OBSERVED_HEADER = "x-hunyuan-fix-observed"
 """Response header under `hunyuan_mode=observe`: the names of the rules that would have been applied."""
 WARNING_HEADER = "x-hunyuan-fix-warning"
+FALLBACK_HEADER = "x-hunyuan-fallback"
+"""Response header: the model and the provider that answered in the place of the request's own; or that none did."""
 
 
 def respond(flow: http.HTTPFlow, exchange: Exchange, response: Response) -> None:
@@ -119,6 +121,8 @@ def mark(response: http.Response, exchange: Exchange) -> None:
         response.headers[header] = ",".join(exchange.rules)
     if exchange.json_said or exchange.json is not None:
         _say_json(response, exchange)
+    if exchange.fallback:
+        response.headers[FALLBACK_HEADER] = exchange.fallback
     if exchange.warning:
         response.headers[WARNING_HEADER] = exchange.warning
 

@@ -15,7 +15,7 @@ from mitmproxy import http
 from .. import profiles
 from ..access import signed_clients
 from ..access.callers import Caller
-from ..access.signed_clients import Claim, Secrets
+from ..access.signed_clients import Claim, SignedClients
 from ..dialects import SIGNED
 from ..dialects.tencent_cloud import client_api
 from ..exchange import Exchange, Response
@@ -112,7 +112,7 @@ _UNSIGNED, _UNTOUCHED = _Unsigned(), _Untouched()
 _has_said = False
 
 
-def read(request: http.Request, route: Route | None, secrets: Secrets) -> Signed:
+def read(request: http.Request, route: Route | None, clients: SignedClients) -> Signed:
     """Read the headers of a native request, and remove from it what its client authenticates with.
 
     That stays until `checked` where the endpoint wants it signed, too: the request has a key of its own there.
@@ -120,7 +120,7 @@ def read(request: http.Request, route: Route | None, secrets: Secrets) -> Signed
     if route is None or route.spoken not in SIGNED:
         return _UNSIGNED
     host = next(iter(sent_host.of(request)), "")
-    found = signed_clients.read_claim(request, host, secrets, time.time())
+    found = signed_clients.read_claim(request, host, clients, time.time())
     is_known = isinstance(found, Claim) and found.client is not None
     if profiles.load(route.profile).signer == SIGNER and not route.foreign:
         if not is_known and not route.rerouted and signed_clients.is_signed(request.headers.get("authorization", "")):

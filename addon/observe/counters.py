@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 from .. import events, profiles
-from ..events import Done, Event
+from ..events import Done, Event, Paid
 from ..exchange import JsonObject
+from ..prices import UNITS
 from ..wire import flaws, noted_errors
 from . import statistics
 from .metrics import OTHER, Metrics
@@ -33,7 +34,9 @@ class Counting:
         self._counted: Mapping[str, Callable[[JsonObject], None]] = {
             events.DESCRIBED: self._described,
             events.MENDED: self._mended,
+            events.FALLBACK: self._fallback,
             events.DONE: self._done,
+            events.PAID: self._paid,
         }
         self.kinds = tuple(self._counted)
 
@@ -54,6 +57,25 @@ class Counting:
 
     def _mended(self, data: JsonObject) -> None:
         self._metrics.add(statistics.MENDED, 1, data["reason"], data["outcome"])
+
+    def _paid(self, data: JsonObject) -> None:
+        paid, add = cast(Paid, data), self._metrics.add
+        profile = paid["profile"] or NONE
+        add(statistics.PAID_CALLS, 1, paid["purpose"])
+        if not paid["usage"]:
+            return
+        model = known_model(paid["profile"], paid["model"])
+        for kind, count in paid["usage"].items():
+            add(statistics.PAID_TOKENS, count, profile, model, kind)
+        if paid["is_estimated"]:
+            add(statistics.ESTIMATED_CALLS)
+        if paid["amount"] is None:
+            add(statistics.UNPRICED_CALLS, 1, profile, model)
+        else:
+            add(statistics.COST, paid["amount"] / UNITS, paid["currency"], profile)
+
+    def _fallback(self, data: JsonObject) -> None:
+        self._metrics.add(statistics.FALLBACKS, 1, data["profile"], data["reason"], data["outcome"])
 
     def _done(self, data: JsonObject) -> None:
         done = cast(Done, data)

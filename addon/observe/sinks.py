@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Protocol, cast
 
 from ..events import Event
 from ..exchange import Exchange, JsonObject
@@ -27,6 +27,8 @@ MOST_WAITING = 10_000
 """Events that wait for one sink in a thread of its own."""
 _GATHERED = 0.05
 """Seconds for which such a thread lets events gather: to wake it for each would cost the event loop more."""
+_AGAIN = 1.0
+"""Seconds after which a sink that could not write tries again."""
 
 
 class Sink(Protocol):
@@ -42,6 +44,16 @@ class Sink(Protocol):
 
     def hear(self, event: Event) -> None:
         """Take in an event. Its data is shared with other sinks: it is only read."""
+
+
+class Gathering(Sink, Protocol):
+    """A sink in a thread of its own that takes in several events at once."""
+
+    def flush(self) -> bool:
+        """All that waited was heard: it is the time to write. `False`: that has to be tried again soon."""
+
+    def close(self) -> None:
+        """No more events come."""
 
 
 class Sinks:
@@ -114,6 +126,7 @@ class _Apart:
         self.name, self.kinds = sink.name, sink.kinds
         self.dropped = 0
         self._sink = sink
+        self._gathering = cast("Gathering", sink) if hasattr(sink, "flush") else None
         self._failed = failed
         self._waiting: deque[Event] = deque()
         self._come = threading.Event()
@@ -145,8 +158,9 @@ class _Apart:
         self.dropped += len(self._waiting)
 
     def _run(self) -> None:
+        is_settled = True
         while True:
-            self._come.wait()
+            self._come.wait(None if is_settled else _AGAIN)
             self._come.clear()
             while self._waiting:
                 event = self._waiting.popleft()
@@ -155,5 +169,21 @@ class _Apart:
                 except Exception as error:
                     self._failed(self._sink, error)
             if self._ended:
+                self._close()
                 return
+            is_settled = self._flush()
             time.sleep(_GATHERED)
+
+    def _flush(self) -> bool:
+        try:
+            return self._gathering is None or self._gathering.flush()
+        except Exception as error:
+            self._failed(self._sink, error)
+            return True
+
+    def _close(self) -> None:
+        try:
+            if self._gathering is not None:
+                self._gathering.close()
+        except Exception as error:
+            self._failed(self._sink, error)

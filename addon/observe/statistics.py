@@ -51,6 +51,27 @@ TOKENS = counter(
     "profile",
     "kind",
 )
+PAID_CALLS = counter(
+    "hunyuan_paid_calls_total",
+    "Calls to endpoints that may have to be paid, by what they were made for; failed ones among them.",
+    "purpose",
+)
+PAID_TOKENS = counter(
+    "hunyuan_paid_tokens_total",
+    "Tokens that all calls used, those of the proxy's own among them, as answers say or estimated. Cached and written "
+    "ones are part of the input, those of reasoning part of the output.",
+    "profile",
+    "model",
+    "kind",
+)
+ESTIMATED_CALLS = counter(
+    "hunyuan_estimated_calls_total", "Calls whose tokens are estimated, since their endpoint didn't say them."
+)
+COST = counter("hunyuan_cost_total", "What calls cost whose price is known, in the currency.", "currency", "profile")
+UNPRICED_CALLS = counter(
+    "hunyuan_unpriced_calls_total", "Calls that used tokens whose price isn't known.", "profile", "model"
+)
+LEDGER_LOST = counter("hunyuan_ledger_rows_lost_total", "Calls that could not be written to the ledger's file.")
 CLIENTS_GONE = counter("hunyuan_clients_gone_total", "Exchanges whose client left before the end of its answer.")
 ERRORS = counter(
     "hunyuan_errors_total",
@@ -81,6 +102,13 @@ MENDED = counter(
     "kind",
     "outcome",
 )
+FALLBACKS = counter(
+    "hunyuan_fallbacks_total",
+    "Requests that went to another model or endpoint, by its profile, by why their own failed and by what came of it.",
+    "profile",
+    "reason",
+    "outcome",
+)
 LEARNT = gauge("hunyuan_learnt_models", "Models of which refusals have taught something.", merged="max")
 
 # The queue of the account
@@ -97,6 +125,26 @@ LEASES_ANSWERED = gauge(
 )
 LEASES_FAILURES = counter("hunyuan_leases_failures_total", "Questions about slots that Redis did not answer.")
 LIMITS_BYPASSES = counter("hunyuan_limits_bypasses_total", "Client limits that were counted without Redis.")
+
+# Budgets
+
+BUDGET_USED = gauge(
+    "hunyuan_budget_used_ratio",
+    "The part of a budget that is spent, of the fullest one of its kind: from 0 to 1, or a little more.",
+    "scope",
+    "period",
+    "unit",
+    merged="max",
+)
+BUDGET_UNPRICED = counter(
+    "hunyuan_budget_unpriced_total",
+    "Calls that budgets in money did not count, since their price is not known in that currency.",
+)
+BUDGETS_FAILING = gauge(
+    "hunyuan_budgets_failing",
+    "1 while budgets are counted by this process alone, since what it shares with others does not answer.",
+    merged="max",
+)
 
 # The circuit breaker
 

@@ -6,6 +6,8 @@ its name, the file of that name in the user's folder. Each file is checked for i
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,8 +27,13 @@ _FAMILIES = "families"
 """The folder of the files with families, below a folder of profiles."""
 _HIDDEN = "_"
 """What the name of a file begins with that is only there to be extended."""
-_NOT_INHERITED = ("hosts", "vendor", "shut_down", "moved_to")
+_NOT_INHERITED = ("hosts", "currencies", "vendor", "shut_down", "moved_to")
 
+
+_CURRENCY = re.compile("[A-Z]{3}")
+_KINDS_OF_TOKENS = ("input", "cached", "written", "output")
+_MOST = 1e9
+"""No million tokens cost that much, in any currency."""
 
 type Version = tuple[tuple[str, ...], ...]
 """What identifies the content of a folder's files; empty: there is no folder."""
@@ -123,6 +130,8 @@ def _check_family(table: object, place: str) -> None:
         raise ProfileError(f"{place}: accepted is a table")
     check(Family, {key: value for key, value in table.items() if key == "ids"}, place, partial=True)
     check(Model, {key: value for key, value in table.items() if key != "ids"}, place, partial=True)
+    _check_prices(table, place)
+    check(Model, {key: value for key, value in table.items() if key != "ids"}, place, partial=True)
 
 
 def _check_profile(table: Mapping[str, Any], file: str) -> None:
@@ -131,6 +140,27 @@ def _check_profile(table: Mapping[str, Any], file: str) -> None:
     for model_id in table.get("models", {}):
         if is_pattern(model_id) and model_id != model_id.lower():
             raise ProfileError(f'{file}: models."{model_id}": a pattern is in lower case')
+    for model_id, keys in table.get("models", {}).items():
+        if keys is not REMOVED:
+            _check_prices(keys, f'{file}: models."{model_id}"')
+
+
+def _check_prices(row: Mapping[str, Any], place: str) -> None:
+    """Raise `ProfileError` for what is no price in the row of a model, and for a tier that no request gets to."""
+    reached: dict[str, float] = {}
+    """Currency -> tokens of input for which there is a price."""
+    for index, price in enumerate(row.get("prices") or ()):
+        at, currency = f"{place}.prices[{index}]", price["currency"]
+        if not _CURRENCY.fullmatch(currency):
+            raise ProfileError(f'{at}.currency: accepted is a code of three letters such as "CNY", not {currency!r}')
+        for kind in _KINDS_OF_TOKENS:
+            given = price.get(kind, 0)
+            if not 0 <= given < _MOST:
+                raise ProfileError(f"{at}.{kind}: accepted is what a million tokens cost, not {given!r}")
+        limit = price.get("up_to", math.inf)
+        if limit <= reached.get(currency, 0):
+            raise ProfileError(f"{at}.up_to: prices go by length of the input, the shortest first; none would get here")
+        reached[currency] = limit
 
 
 def _files(folder: Traversable) -> dict[str, Traversable]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import types as python_types
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
 from ..did_you_mean import suggestion
@@ -78,8 +79,7 @@ def _at(place: str, key: str) -> str:
 
 
 def _check(annotation: Any, given: object, place: str, *, partial: bool) -> None:
-    annotation = _without_none(annotation)
-    origin, inner = get_origin(annotation), get_args(annotation)
+    annotation, origin, inner = _parts(annotation)
     if given is REMOVED and (dataclasses.is_dataclass(annotation) or (origin is not None and origin is not Literal)):
         if not partial:
             raise ProfileError(f"{place}: false takes away what is below, and nothing is")
@@ -116,10 +116,12 @@ def _is(given: object, annotation: type[Any]) -> bool:
     return isinstance(given, int | float if annotation is float else annotation)
 
 
-def _without_none(annotation: Any) -> Any:
+@cache  # thousands of values have one of some thirty annotations, and each proxy reads them as it starts
+def _parts(annotation: Any) -> tuple[Any, Any, tuple[Any, ...]]:
+    """An annotation without `None`, its origin and its arguments."""
     if get_origin(annotation) in (Union, python_types.UnionType):
-        return next(inner for inner in get_args(annotation) if inner is not type(None))
-    return annotation
+        annotation = next(inner for inner in get_args(annotation) if inner is not type(None))
+    return annotation, get_origin(annotation), get_args(annotation)
 
 
 def _values(kind: type[object], table: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,8 +131,7 @@ def _values(kind: type[object], table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _value(annotation: Any, given: Any) -> Any:
     """The value of a checked `given`."""
-    annotation = _without_none(annotation)
-    origin, inner = get_origin(annotation), get_args(annotation)
+    annotation, origin, inner = _parts(annotation)
     if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
         return annotation(**_values(annotation, given))
     if origin in (tuple, frozenset):

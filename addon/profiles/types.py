@@ -68,6 +68,8 @@ class Price:
     """Of tokens of the answer, thoughts included."""
     cached: float | None = None
     """Of tokens that the cache has."""
+    written: float | None = None
+    """Of tokens that are written to the cache, where that has a price of its own; `None`: they cost what others do."""
     up_to: int | None = None
     """For requests with at most this many tokens of input; `None`: for longer ones, too."""
 
@@ -108,6 +110,8 @@ class Model:
     """It takes a `response_format` of the type `json_schema`; `False`: `json_object` alone."""
     prefill: Literal["", "partial"] = ""
     """How an assistant message at the end is completed: by `partial: true` in it; `""`: as it is."""
+    prefill_thinks: bool = True
+    """It completes a message while it thinks, too; `False`: only where thinking is off."""
     embedding: bool = False
     """It makes vectors, no answers."""
     successor: str | None = None
@@ -115,7 +119,7 @@ class Model:
     retired: str = ""
     """The day since which no endpoint of its maker has it; `""`: it is there, or the day isn't known."""
     prices: tuple[Price, ...] = ()
-    """By length of the input, the shortest first."""
+    """By length of the input, the shortest first; those in another currency behind them (`Profile.currencies`)."""
     source: str = ""
     """Where this is from, and of what day it is."""
 
@@ -343,6 +347,9 @@ class Profile:
     """Host -> the page where its API keys are made. The first is named where the host isn't among them."""
     vendor: str = ""
     """Whose hosts these are: a key is for one vendor's hosts alone. Without it the profile is a vendor of its own."""
+    currencies: Mapping[str, str] = field(default_factory=dict)
+    """Host -> the currency in which it is paid: of a model's prices those in this currency count there. At a host that
+    isn't in here they count if they are all in one."""
     plan: bool = False
     """A plan for interactive use: its terms forbid calls that nobody waits for (docs/facts/tokenhub.md#plans)."""
     json_word: bool = False
@@ -365,7 +372,8 @@ class Profile:
     builtin_functions: bool = False
     """It runs tools of the type `builtin_function` itself; their names begin with `$`."""
     extends: str = ""
-    """The profile whose keys count where this one has none, but for `hosts`, `vendor`, `shut_down`, `moved_to`."""
+    """The profile whose keys count where this one has none, but for `hosts`, `currencies`, `vendor`,
+    `shut_down`, `moved_to`."""
     find: Callable[[str], Model] = field(default=_unknown, metadata={KEY: ""}, repr=False, compare=False)
     """What is known of a model that isn't in `models`: patterns of the profile, families, its name."""
 

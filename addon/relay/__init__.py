@@ -6,7 +6,17 @@ request again. So mitmproxy's connection ends here.
 
 from __future__ import annotations
 
-from .job import OWN_HEADER, RELAY_HEADER, TRIES_HEADER, Job, JobProgress, Mended
+from .job import OWN_HEADER, RELAY_HEADER, TRIES_HEADER, Elsewhere, Fallbacks, Job, JobProgress, Mended
 from .relay import Relay
 
-__all__ = ["OWN_HEADER", "RELAY_HEADER", "TRIES_HEADER", "Job", "JobProgress", "Mended", "Relay"]
+__all__ = [
+    "OWN_HEADER",
+    "RELAY_HEADER",
+    "TRIES_HEADER",
+    "Elsewhere",
+    "Fallbacks",
+    "Job",
+    "JobProgress",
+    "Mended",
+    "Relay",
+]

@@ -35,6 +35,26 @@ def flaw(body: bytes, encoding: str, limit: int, reading: Reading) -> Flaw | Non
     return answer if isinstance(answer, Flaw) else None
 
 
+def says_something(event: sse.Event, chunks: Sequence[JsonObject] | None) -> bool:
+    """Whether an `event` that opens an answer has a part of it, or its end: more than who speaks.
+
+    Endpoints begin a stream before they know that they can't answer: an error comes after `message_start`, or after a
+    chunk with the role alone (BerriAI/litellm#5512).
+    """
+    if event.opaque or event.data is None or sse.is_done(event.data):
+        return True
+    for chunk in chunks or ():
+        choices = chunk.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if not isinstance(choice, dict):
+                continue
+            delta = choice.get("delta")
+            parts = delta.items() if isinstance(delta, dict) else ()
+            if choice.get("finish_reason") or any(part and name != "role" for name, part in parts):
+                return True
+    return False
+
+
 def opens(event: sse.Event, chunks: Sequence[JsonObject] | None, reading: Reading) -> bool | Flaw:
     """Whether the answer begins with `event`, or the event's flaw. Comments, keep-alives, empty events don't count.
 

@@ -17,17 +17,21 @@ class EventStream:
 
     An event is passed on when it is complete: clients can't use a part of one, and a part that was sent can't be taken
     back if the stream breaks. `encoding` is the stream's content coding; `reading` reads the answers of this try.
+    `waits`: it has begun with the first event that says something, not with one that only opens it.
     Raises `CodingError` when made for an unknown coding, and from `feed` for damaged data.
     """
 
-    def __init__(self, encoding: str, reading: Reading) -> None:
+    def __init__(self, encoding: str, reading: Reading, *, waits: bool = False) -> None:
         self._reading = reading
+        self._waits = waits
         self._unpack = content_coding.unpacker(encoding)
         self._parser = sse.Parser(MAX_HELD, blanks=not reading.is_house)
         self._opening = sse.Opening()
         self._passed = 0
+        self.opened = False
+        """The first event that counts has come: the endpoint is about to answer."""
         self.begun = False
-        """The first event that counts has come, or more than `MAX_HELD` was held back."""
+        """So it has, or, where it `waits`, one that says something; or more than `MAX_HELD` was held back."""
         self.flaw: Flaw | None = None
         """Why this is no answer. Set only before the stream has begun."""
         self.whole = False
@@ -80,7 +84,9 @@ class EventStream:
             if isinstance(verdict, Flaw):
                 self.flaw = verdict
             else:
-                self.begun = verdict or self._passed > MAX_HELD
+                self.opened = self.opened or verdict
+                counts = verdict and (not self._waits or commitment.says_something(event, chunks))
+                self.begun = counts or self._passed > MAX_HELD
         done = data is not None and sse.is_done(data)
         self.settled = self.settled or done or any(map(_settles, chunks or ()))
         return event.raw

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..exchange import Response
+from ..fallbacks import reasons
+from ..fallbacks.reasons import Reason
 from ..upstream.circuit_breaker import host
 from ..upstream.client import NOT_TRUSTED, TLS_FAILED, CallFailed
 from ..upstream.retry import may_pass
@@ -36,6 +38,8 @@ class FailedTry:
     may_pass: bool
     refusal: tuple[int, bytes] = (0, b"")
     """Status and body of the endpoint's error, unpacked; 0 where it gave none."""
+    reason: Reason = "down"
+    """What it means for the call's fallbacks."""
 
 
 def own(error: ProxyError, language: str = "en", headers: Headers = ()) -> RawResponse:
@@ -55,19 +59,22 @@ def raw(made: Response, language: str = "en", headers: Headers = ()) -> RawRespo
 def refused(status: int, headers: Headers, body: bytes, job: Job) -> FailedTry:
     """An answer with an error status: JSON passes unchanged, anything else becomes an error of the proxy's own."""
     text = _unpacked(body, value(headers, b"content-encoding"))
-    passes = may_pass(status, Reading.of(job).error(status, text), job.profile, job.model)
+    error_text = Reading.of(job).error(status, text)
+    passes = may_pass(status, error_text, job.profile, job.model)
+    reason = reasons.of_error(status, error_text, job.profile) if job.fallbacks is not None else ""
     if _is_json(text):
-        return FailedTry(RawResponse(status, _advised(for_client(headers), passes), body), passes, (status, text))
+        response = RawResponse(status, _advised(for_client(headers), passes), body)
+        return FailedTry(response, passes, (status, text), reason)
     error = proxy_errors.UPSTREAM_ERROR(
         number=status, status=status, type=_TYPES.get(status), retry=None if passes else False
     )
-    return FailedTry(own(error, job.language, headers), passes, (status, text))
+    return FailedTry(own(error, job.language, headers), passes, (status, text), reason)
 
 
 def passed(status: int, headers: Headers, body: bytes) -> FailedTry:
     """An answer with an error status that passes unchanged."""
     text = _unpacked(body, value(headers, b"content-encoding"))
-    return FailedTry(RawResponse(status, for_client(headers), body), False, (status, text))
+    return FailedTry(RawResponse(status, for_client(headers), body), False, (status, text), "")
 
 
 def unusable(flaw: Flaw, headers: Headers, job: Job) -> FailedTry:
@@ -78,7 +85,7 @@ def unusable(flaw: Flaw, headers: Headers, job: Job) -> FailedTry:
         return refused(status, [*plain, (b"content-type", b"application/json")], flaw.error, job)
     passes = flaw is not TOO_LARGE
     error = proxy_errors.INVALID_ANSWER(flaw=flaw.what, retry=None if passes else False)
-    return FailedTry(own(error, job.language, headers), passes)
+    return FailedTry(own(error, job.language, headers), passes, reason="down" if passes else "refused")
 
 
 def timed_out(job: Job) -> FailedTry:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..admission import Account
+from ..answers.rounds.wanted import Wanted
+from ..events import Purpose
 from ..exchange import Exchange, JsonObject
+from ..fallbacks.reasons import Reason
 from ..profiles import Profile
 
 LOOPBACK = "127.0.0.1"
@@ -33,6 +37,8 @@ class JobProgress:
     """Whether a client still waits for the answer. Asked before each try, since killing a flow doesn't end its call."""
     waited: float = 0.0
     """Seconds that its tries have waited for slots so far."""
+    made: Counter[str] = field(default_factory=Counter)
+    """Tries so far, by the base URL that they went to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,35 @@ class Mended:
     """As in `Job`."""
     ended: Callable[[int], None]
     """Called once, with the status of the answer, before the client gets any of it; 0: there was none."""
+
+
+class Fallbacks(Protocol):
+    """Where else a call may go, once its own endpoint has failed (`hunyuan_fallbacks`)."""
+
+    @property
+    def is_left(self) -> bool:
+        """Whether there may be another one."""
+
+    async def next(self, reason: Reason, before: Job) -> Elsewhere | None:
+        """The call for the next entry that can be asked; `None`: there is no other.
+
+        `reason`: why the one before has failed, whose job is `before`. The exchange is changed by then, for the answer.
+        """
+
+    def ended(self, *, answered: bool, reason: Reason) -> None:
+        """No other is asked: the last one has `answered`, or has failed for a `reason` too.
+
+        In the second case the exchange is as it was before the first `next`.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A call for another endpoint or model."""
+
+    job: Job
+    headers: Headers
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +122,12 @@ class Job:
     progress: JobProgress = field(default_factory=JobProgress)
     mend: Callable[[int, bytes], Awaitable[Mended | None]] | None = None
     """Called with the status and the body of a refusal that no other try would change; `None`: it stays."""
+    fallbacks: Fallbacks | None = None
+    """Where it goes if its endpoint fails; `None`: nowhere."""
+    rounds: Wanted | None = None
+    """How far its answer is continued where that is cut; `None`: it isn't."""
+    purpose: Purpose | None = None
+    """What the call is made for, where that isn't the client's own request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +160,9 @@ class Client(Protocol):
 
     def begin(self, status: int, headers: Headers, data: bytes) -> None:
         """Send the headers of an answer of unknown length, and its first bytes, if there are any."""
+
+    def put(self, data: bytes) -> None:
+        """Send bytes of its body, without waiting until there is room for more."""
 
     async def write(self, data: bytes) -> None:
         """Send bytes of its body; returns when there is room for more. Raises `ClientLeft`."""

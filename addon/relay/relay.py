@@ -15,8 +15,10 @@ from ..upstream.timing import Timing
 from ..wire import proxy_errors, safe_text
 from ..workers import Workers
 from . import failures
+from .call import Call
 from .job import AnswerBroken, Client, ClientLeft, Headers, Job
-from .tries import Call, Counts
+from .rounds import Rounds
+from .tries import Counts, Tools
 
 if TYPE_CHECKING:
     from .server import Server
@@ -119,17 +121,13 @@ class Relay:
         return task
 
     async def _answer(self, job: Job, headers: Headers, body: bytes, client: Client) -> None:
-        call = Call(
+        kind = Call if job.rounds is None else Rounds
+        call = kind(
             job,
             headers,
             body,
             client=client,
-            http_client=self._http_client,
-            gate=self._gate,
-            counts=self.counts,
-            workers=self._workers,
-            timing=self._timing,
-            clocks=self.clocks,
+            tools=Tools(self._http_client, self._gate, self.counts, self._workers, self._timing, self.clocks),
         )
         try:
             response = await call.run()

@@ -121,6 +121,10 @@ class _Client:
         except StreamClosedError:
             raise ClientLeft from None
 
+    def put(self, data: bytes) -> None:
+        """See `Client`."""
+        self._connection.write(data)
+
     def end(self, last: bytes = b"") -> None:
         """See `Client`."""
         if last:

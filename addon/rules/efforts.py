@@ -7,7 +7,8 @@ from typing import Final
 
 OFF: Final = "none"
 """The effort that switches thinking off."""
-_ORDER: Final = (OFF, "minimal", "low", "medium", "high", "xhigh", "max")
+WORDS: Final = (OFF, "minimal", "low", "medium", "high", "xhigh", "max")
+"""From the weakest to the strongest."""
 _SAME: Final = {
     **dict.fromkeys(("off", "disabled", "disable", "no_think", "false", "0"), OFF),
     **dict.fromkeys(("min", "lowest", "very_low"), "minimal"),
@@ -26,7 +27,7 @@ def word(given: object) -> str:
         return ""
     plain = given.strip().lower()
     plain = _SAME.get(plain, plain)
-    return plain if plain in _ORDER else ""
+    return plain if plain in WORDS else ""
 
 
 def nearest(wanted: str, offered: Sequence[str]) -> str:
@@ -38,6 +39,6 @@ def nearest(wanted: str, offered: Sequence[str]) -> str:
         return wanted
     if wanted == OFF:
         return ""
-    ranked = [effort for effort in offered if effort in _ORDER and effort != OFF]
-    place = _ORDER.index(wanted)
-    return min(ranked, key=lambda effort: (abs(_ORDER.index(effort) - place), -_ORDER.index(effort)), default="")
+    ranked = [effort for effort in offered if effort in WORDS and effort != OFF]
+    place = WORDS.index(wanted)
+    return min(ranked, key=lambda effort: (abs(WORDS.index(effort) - place), -WORDS.index(effort)), default="")

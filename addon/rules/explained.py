@@ -61,6 +61,13 @@ BYTES = {
 }
 
 BEFORE_THE_RULES = {
+    "model-map": Explanation(
+        "A row of `hunyuan_model_map` says which model answers, with which temperature, limit, effort and system text, "
+        "by client, program, path, tag, kind of call and model: the first row that fits.",
+        "One program sends calls of many kinds, and steps of a pipeline need models of their own: [model-map.md]"
+        "(model-map.md).",
+        "steps/model_map.py",
+    ),
     "model": Explanation(
         "A model's name that fits a pattern of `hunyuan_models` becomes the model that it names; a mark of the window "
         "(`[1m]`) goes; an alias (`claude-hy3`) and another spelling (`Kimi-K2.6`, `moonshotai/kimi-k2.6` at Moonshot) "
@@ -121,6 +128,14 @@ FORMATS = {
         "Some plans and gateways have no other API, and clients of chat and Responses should reach them "
         "(docs/facts/anthropic.md#chat-clients).",
         "dialects/anthropic/upstream.py",
+    ),
+    "tencent-cloud-upstream": Explanation(
+        "A chat request to Tencent Cloud's own API becomes `ChatCompletions`, signed with a SecretId and a SecretKey, "
+        "and its answer a chat answer, streams and errors included; so does one that was translated into chat. What "
+        "has no native field is dropped and named.",
+        "Private deployments, the international site and old contracts have no other key "
+        "(docs/facts/tencent-cloud.md#fields).",
+        "dialects/tencent_cloud/upstream.py",
     ),
     "responses": Explanation(
         "A request of OpenAI's Responses API becomes a chat request, and its answer a response, streams and errors "
@@ -213,6 +228,12 @@ ANSWERS = {
         "An error answer gets its honest status; the vendor's own error stays under `error.vendor`.",
         "Seen: a rate limit comes as HTTP 400 with code 2003, which no client tries again.",
     ),
+    "answer-continued": Explanation(
+        "An answer that was cut at its length limit is continued by further calls, and given to the client as one: "
+        "`hunyuan_continue`, [continuing.md](continuing.md).",
+        "Models end long answers at a limit that their client didn't set (microsoft/RD-Agent#1343).",
+        "steps/auto_continue.py",
+    ),
     "answer-cors": Explanation(
         "For a web page of `hunyuan_allowed_origins`: an answer without CORS headers gets them, a preflight without an "
         "answer is answered.",
@@ -295,7 +316,8 @@ ANSWERS = {
     "answer-usage": Explanation(
         "Usage that stands in a choice is given in its usual place, in a stream only to a client that asked for it "
         "(`stream_options.include_usage`); cached tokens that stand under a vendor's own name are given in "
-        "`prompt_tokens_details.cached_tokens`, too.",
+        "`prompt_tokens_details.cached_tokens`, too. Where the client doesn't ask, a request that is changed anyway "
+        "asks in its place, under `hunyuan_usage=ask` every one, and what comes of that is taken out again.",
         "Moonshot's streams have it in `choices[0].usage`, its answers have `cached_tokens` beside the other counts, "
         "DeepSeek's `prompt_cache_hit_tokens` (docs/facts/anthropic.md#answers). Clients look for OpenAI's places.",
     ),
@@ -309,7 +331,15 @@ def chat() -> dict[str, Explanation]:
 
 def embeddings_requests() -> dict[str, Explanation]:
     """The changes to an embeddings request."""
-    return {embeddings.RULE.name: _of(embeddings.RULE)}
+    return {
+        "embedding-model": Explanation(
+            "The request goes to `hunyuan_embeddings_upstream`, with the key for that endpoint and never with its own, "
+            "and for `hunyuan_embeddings_model` if that is set.",
+            "Some providers have no embeddings (microsoft/RD-Agent#745, #1371).",
+            "steps/embedding_model.py",
+        ),
+        embeddings.RULE.name: _of(embeddings.RULE),
+    }
 
 
 def explanations() -> Mapping[str, Explanation]:

@@ -42,6 +42,13 @@ def model_name(body: JsonObject, models: Mapping[str, str], profile: Profile, te
     return [Change("model", "/model", why)]
 
 
+def names_of(asked: object) -> tuple[str, ...]:
+    """The names by which patterns find a model that is `asked` for: as it came, and without a mark of the window."""
+    if not isinstance(asked, str) or not 0 < len(asked) <= _LONGEST:
+        return ()
+    return tuple(dict.fromkeys((asked, _WINDOW.sub("", asked) or asked)))
+
+
 def _answering(
     asked: str, name: str, models: Mapping[str, str], profile: Profile, text_model: str | None
 ) -> tuple[str, str]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from ..access.call_keys import CallKeys
 from ..answers.heard import Listener
+from ..budgets.spending import Spending
 from ..cascade import Cascade
 from ..exchange import Exchange, JsonObject, Outcome, Response
 from ..kept.answers import KeptAnswers
@@ -51,6 +53,10 @@ class StepRuntime(Protocol):
         """Sends chat requests, for a step that answers by itself."""
 
     @property
+    def call_keys(self) -> CallKeys:
+        """The keys of calls to endpoints that the client didn't name."""
+
+    @property
     def chain(self) -> Chain:
         """The stores, for values that outlive an exchange: `Kept(self.runtime.chain, codec)` (`stores.kept`)."""
 
@@ -65,6 +71,10 @@ class StepRuntime(Protocol):
     @property
     def runaway(self) -> RunawayMemory:
         """What agents did that their requests no longer show."""
+
+    @property
+    def spending(self) -> Spending:
+        """What calls may use of budgets, and have used."""
 
     @property
     def reasoning(self) -> KeptReasoning:
@@ -90,6 +100,10 @@ class Step:
     name = ""
     again = False
     """It looks at the model's data: where a refusal has taught of that, it runs over what it has made before."""
+    once = False
+    """It counts or reserves something for the exchange: it isn't run again where that goes to another endpoint."""
+    names_model = False
+    """It says which model answers. Where that is a fallback's, it is put in after this step."""
     offer = ""
     """The tool of a vendor's that this step gives to models that have none (`dialects.searching`); `""`: none."""
 
@@ -111,6 +125,10 @@ class Step:
     async def request(self, exchange: Exchange) -> Response | None:
         """Change `exchange.chat`. A response ends the request: the steps before this one see it as the answer."""
         return None
+
+    def makes_calls(self, exchange: Exchange) -> bool:
+        """Whether `request` would answer the request itself, with calls to its endpoint."""
+        return False
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
         """Change a whole answer in place. Returns whether it was changed."""

@@ -6,15 +6,17 @@ import time
 
 from .. import events, profiles, texts
 from ..cascade import Cascade, CascadeSettings
-from ..config.option import part
+from ..config.option import OptionError, part
 from ..exchange import DESCRIBED, Exchange, Response
 from ..images import in_body
 from ..options import Settings
+from ..route import Routes
 from ..texts.marks import tracked
+from ..texts.terminal import say
 from ..vision import record
 from ..vision.vision_call import DryRunVision
 from .base import Step, StepRuntime
-from .target import target_of
+from .target import target_elsewhere, target_of
 
 _BYTES_PASSED = 4
 """Bytes of text that are searched in the time that the work on one takes."""
@@ -29,6 +31,8 @@ class DescribeImages(Step):
         super().__init__(settings, runtime)
         self._dry_run = Cascade(DryRunVision())
         self._dry_run.configure(part(settings, CascadeSettings))
+        upstream = settings.vision_upstream
+        self._upstream = None if upstream is None else Routes(settings).endpoint(upstream)
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Put descriptions in the images' places. From the first image on, the original body must not go on."""
@@ -37,16 +41,23 @@ class DescribeImages(Step):
         exchange.may_hold_images = await self.runtime.workers.run(
             lambda _: in_body.suspected(exchange.chat), exchange.size // _BYTES_PASSED
         )
-        wanted = exchange.may_hold_images and running.wanted(exchange.chat, profile)
+        needed = exchange.may_hold_images and running.needed(exchange.chat, profile)
+        there = None
+        if needed and self._upstream is not None:  # without a key for it images are described as without the option
+            there = target_elsewhere(exchange, self._upstream, self.settings, self.runtime.call_keys)
+        asked = profile if there is None else profiles.load(there.profile)
+        elsewhere = there is not None
+        wanted = needed and running.wanted(exchange.chat, profile, asked, elsewhere=elsewhere)
         found = await running.find(exchange.chat, exchange.size) if wanted else []
         if not found:
             return None
         exchange.fails_closed = True
-        target = target_of(exchange, profile, self.settings)
+        target = there or target_of(exchange, profile, self.settings)
         exchange.doing, exchange.since = DESCRIBED, time.time()
         with exchange.calling():
+            language = texts.language_of(self.settings.language)
             described = await running.describe(
-                exchange.chat, found, profile, target, tracked(texts.load(texts.language_of(self.settings.language)))
+                exchange.chat, found, asked, target, tracked(texts.load(language)), elsewhere=elsewhere
             )
         exchange.doing = ""
         exchange.note(described.changes)
@@ -61,3 +72,13 @@ class DescribeImages(Step):
                 **record.calls_made(described.note),
             )
         return described.refusal
+
+
+def check(settings: Settings) -> None:
+    """Raise `OptionError` where no model is known for the endpoint of `hunyuan_vision_upstream`."""
+    upstream = settings.vision_upstream
+    if upstream is None or settings.vision_model:
+        return
+    if not profiles.load(Routes(settings).endpoint(upstream).profile).vision_model:
+        needed = say("no vision model is known for this endpoint: name one with hunyuan_vision_model")
+        raise OptionError(f"hunyuan_vision_upstream={upstream}: {needed}")

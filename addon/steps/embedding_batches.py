@@ -22,6 +22,10 @@ class SendBatches(Step):
 
     name = "embeddings"
 
+    def makes_calls(self, exchange: Exchange) -> bool:
+        """A request of more than one batch is answered here."""
+        return len(embeddings.batches(exchange.chat, context_of(exchange, self.settings))) > 1
+
     async def request(self, exchange: Exchange) -> Response | None:
         """Send the batches, if there is more than one."""
         batches = embeddings.batches(exchange.chat, context_of(exchange, self.settings))

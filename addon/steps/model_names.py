@@ -7,14 +7,18 @@ from ..exchange import Exchange, JsonObject, Response
 from ..options import Settings
 from ..rules import model_names, successor
 from .base import Step
+from .model_map import row_of
 from .rules import context_of
 
 
 def answering(exchange: Exchange, settings: Settings, asked: object) -> str:
     """The model that will answer a request for the model `asked`, once its names are mapped; `""` for no name."""
     named: JsonObject = {"model": asked}
-    profile = profiles.load(exchange.profile)
-    model_names.model_name(named, settings.models, profile, settings.text_model or profile.text_model)
+    profile, row = profiles.load(exchange.profile), row_of(exchange)
+    patterns = settings.models
+    if row is not None and row.model:
+        named["model"], patterns = row.model, {}
+    model_names.model_name(named, patterns, profile, settings.text_model or profile.text_model)
     successor.successor(named, context_of(exchange, settings))
     exchange.demands = None  # they are those of the format that the request will have
     return named["model"] if isinstance(named["model"], str) else ""
@@ -29,11 +33,14 @@ class ModelNames(Step):
     """
 
     name = "model"
+    names_model = True
 
     async def request(self, exchange: Exchange) -> Response | None:
-        """Map the model."""
+        """Map the model. Where a row of `hunyuan_model_map` has named one, no pattern of `hunyuan_models` counts."""
         profile = profiles.load(exchange.profile)
         foreign = dialects.is_another_vendors(exchange.dialect)
         text_model = (self.settings.text_model or profile.text_model) if foreign else None
-        exchange.note(model_names.model_name(exchange.chat, self.settings.models, profile, text_model))
+        row = row_of(exchange)
+        patterns = {} if row is not None and row.model else self.settings.models
+        exchange.note(model_names.model_name(exchange.chat, patterns, profile, text_model))
         return None

@@ -7,12 +7,12 @@ import logging
 from .. import dialects
 from ..counting import body as counting
 from ..counting import window
-from ..dialects.base import BadRequest
-from ..exchange import Exchange, JsonObject, Response
+from ..exchange import Exchange, Response
 from ..wire import proxy_errors, safe_text
 from ..workers import LIGHT
 from .base import Step
 from .rules import context_of
+from .sampled import sampled
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -45,7 +45,7 @@ class Overlong(Step):
         # A sample first: it takes the same time for any text, and mostly tells.
         is_native = dialects.DIALECTS[exchange.dialect].house == "native"
         chat, tokens = await self.runtime.workers.run(
-            lambda _: _sampled(exchange), exchange.size if is_native else exchange.cost // _COST_SAMPLED
+            lambda _: sampled(exchange), exchange.size if is_native else exchange.cost // _COST_SAMPLED
         )
         if window.is_near(tokens, limit, leaves_room=leaves_room):
             tokens = await self.runtime.workers.run(lambda checkpoint: counting.count(chat, checkpoint), exchange.size)
@@ -63,20 +63,3 @@ class Overlong(Step):
         if not refuses:
             return None
         return proxy_errors.INPUT_TOO_LONG(model=model.id, tokens=excess.tokens, limit=excess.limit).response()
-
-
-def _sampled(exchange: Exchange) -> tuple[JsonObject, int]:
-    """The request in chat, and its tokens by a sample."""
-    chat = _in_chat(exchange)
-    return chat, counting.rough(chat)
-
-
-def _in_chat(exchange: Exchange) -> JsonObject:
-    """The request in chat, also where it leaves in another format; an empty one for what can't be read."""
-    dialect = dialects.DIALECTS[exchange.dialect]
-    if dialect.house != "native":
-        return exchange.chat
-    try:
-        return dialect.to_chat(exchange.chat, exchange.headers, {})
-    except BadRequest:
-        return {}  # the endpoint's own error is the honest answer

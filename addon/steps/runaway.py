@@ -92,6 +92,7 @@ class Runaway(Step):
     """Before every step that does something to the request: it needs the history that came."""
 
     name = "runaway"
+    once = True
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Count what the agent did since its user's last message, and what its client sends again."""

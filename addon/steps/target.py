@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from .. import admission
+from .. import admission, profiles
 from ..access import keys
+from ..access.call_keys import CallKeys
+from ..access.keys import Withheld
 from ..exchange import Exchange
 from ..options import Settings
 from ..profiles import Profile
+from ..route import Endpoint
 from ..upstream.target import Target
 
 
@@ -22,3 +25,13 @@ def target_of(exchange: Exchange, profile: Profile, settings: Settings) -> Targe
     if profile.plan and (agent := exchange.headers.get("user-agent")):
         headers["User-Agent"] = agent
     return Target(exchange.base_url, headers, account, profile.name, exchange)
+
+
+def target_elsewhere(exchange: Exchange, there: Endpoint, settings: Settings, call_keys: CallKeys) -> Target | None:
+    """The endpoint `there`, with its own key; `None` where it has none, or the exchange's client may not be lent it."""
+    key = call_keys.authorization(there.base, exchange)
+    if isinstance(key, Withheld):
+        return None
+    profile = profiles.load(there.profile)
+    headers = {"Authorization": key} if key else {}
+    return Target(str(there.base), headers, admission.account(profile, key, settings), profile.name, exchange)

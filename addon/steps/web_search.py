@@ -49,6 +49,10 @@ class WebSearch(Step):
         self._program = Program(settings)
         self.offer = WEB_SEARCH if settings.search_command else ""
 
+    def makes_calls(self, exchange: Exchange) -> bool:
+        """A request that may search is answered here."""
+        return bool(exchange.notes.get(exchange.dialect, {}).get(WANTED))
+
     async def request(self, exchange: Exchange) -> Response | None:
         """The model's answer to a request that may search; `None` for any other request."""
         note = exchange.notes.get(exchange.dialect, {})

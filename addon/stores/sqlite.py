@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from . import sqlite_file
-from .store import Item, StoreError
+from .store import Item
 
 USES_NOTED = 200
 """Reads after which the order of use is written, unless a write comes first: a read by itself writes nothing."""
@@ -34,13 +34,11 @@ class Sqlite:
     name = "sqlite"
 
     def __init__(self, path: Path, max_bytes: int, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
         self._max_bytes = max_bytes
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, "hunyuan-fix-sqlite")
         # Below: used by that thread only.
-        self._connection: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None
+        self._file = sqlite_file.Connected(path, sqlite_file.STORE)
         self._uses: dict[str, None] = {}
         """Keys that were read since the order of use was last written, the latest last."""
 
@@ -77,45 +75,14 @@ class Sqlite:
             self._thread.shutdown(wait=False)
 
     async def _do[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._try, work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._file.do, work)
 
     # What follows runs on the store's own thread.
 
-    def _try[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            try:
-                return work(self._connected())
-            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-                if not sqlite_file.is_corrupt(error):
-                    raise
-                self._disconnect()
-                sqlite_file.set_aside(self._path, self._file, error)
-            return work(self._connected())
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise StoreError(sqlite_file.reason(error)) from None
-        except OSError as error:
-            raise StoreError(f"{self._path}: {error.strerror or type(error).__name__}") from None
-        finally:
-            if self._connection is not None and self._connection.in_transaction:
-                self._disconnect()  # which rolls the transaction back
-
-    def _connected(self) -> sqlite3.Connection:
-        if self._connection is not None and sqlite_file.identity(self._path) != self._file:
-            self._disconnect()  # deleted, or set aside by another process
-        if self._connection is None:
-            self._connection = sqlite_file.connect(self._path)
-            self._file = sqlite_file.identity(self._path)
-        return self._connection
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            sqlite_file.close(connection, self._path)
-
     def _close(self) -> None:
-        if self._connection is not None:
-            self._write_uses_alone(self._connection)
-        self._disconnect()
+        if self._file.connection is not None:
+            self._write_uses_alone(self._file.connection)
+        self._file.disconnect()
 
     def _get(self, key: str, connection: sqlite3.Connection) -> Item | None:
         row = connection.execute("SELECT value, expires FROM item WHERE key = ?", (key,)).fetchone()

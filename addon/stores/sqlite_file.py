@@ -6,31 +6,46 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import operating_system
 from ..texts.terminal import say
 from .store import StoreError
 
-APPLICATION_ID = 0x68796678
-"""`hyfx` in the file's header: this program's own database."""
+LOCK_WAIT = 0.1
+"""Seconds to wait for another process that is writing. Half of what one operation of a store may take."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What one kind of this program's files has in it."""
+
+    application_id: int
+    """In the file's header."""
+    migrations: tuple[tuple[str, ...], ...]
+    """The statements from each version to the next; the first from an empty file. Their number is the version."""
+    patience: float = LOCK_WAIT
+    """Seconds to wait for another process that is writing."""
+
+
+STORE = Schema(
+    0x68796678,  # `hyfx`
     (
-        "CREATE TABLE item (key TEXT PRIMARY KEY, value BLOB NOT NULL, expires REAL, used INTEGER NOT NULL)",
-        "CREATE INDEX item_by_use ON item (used)",
-        "CREATE INDEX item_by_expiry ON item (expires) WHERE expires IS NOT NULL",
+        (
+            "CREATE TABLE item (key TEXT PRIMARY KEY, value BLOB NOT NULL, expires REAL, used INTEGER NOT NULL)",
+            "CREATE INDEX item_by_use ON item (used)",
+            "CREATE INDEX item_by_expiry ON item (expires) WHERE expires IS NOT NULL",
+        ),
     ),
 )
-"""The statements from each schema version to the next; the first from an empty file. Their number is the version.
+"""A store. `expires`: Unix time, NULL for good. `used`: the number of the item's last use; every use of any item has
+the next one."""
 
-`expires`: Unix time, NULL for good. `used`: the number of the item's last use; every use of any item has the next one.
-"""
-
-LOCK_WAIT = 0.1
-"""Seconds to wait for another process that is writing. Half of what one operation may take."""
+READ_WAIT = 5.0
+"""Seconds to wait for a writer, for one who only reads."""
 LOG_BYTES = 4 << 20
 """The size to which the write-ahead log is truncated when it starts over."""
 
@@ -44,8 +59,56 @@ type Error = sqlite3.Error | UnicodeDecodeError
 """Errors that a damaged file causes. `UnicodeDecodeError`: Python can't decode SQLite's message about the schema."""
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection to the store at `path`. The file is made if it is missing, and brought to the current schema.
+class Connected:
+    """The file at `path`, opened when it is first used and again where another took its place. For one thread."""
+
+    def __init__(self, path: Path, schema: Schema) -> None:
+        self._path = path
+        self._schema = schema
+        self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+
+    def do[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work` returns. A corrupt file is set aside, and a new one made for it. Raises `StoreError`."""
+        try:
+            try:
+                return work(self._connected())
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                if not is_corrupt(error):
+                    raise
+                self.disconnect()
+                set_aside(self._path, self._file, error)
+            return work(self._connected())
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise StoreError(reason(error)) from None
+        except OSError as error:
+            raise StoreError(f"{self._path}: {error.strerror or type(error).__name__}") from None
+        finally:
+            if self._connection is not None and self._connection.in_transaction:
+                self.disconnect()  # which rolls the transaction back
+
+    @property
+    def connection(self) -> sqlite3.Connection | None:
+        """The connection, where there is one."""
+        return self._connection
+
+    def disconnect(self) -> None:
+        """Close the file. It is opened again when it is used."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            close(connection, self._path)
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is not None and identity(self._path) != self._file:
+            self.disconnect()  # deleted, or set aside by another process
+        if self._connection is None:
+            self._connection = connect(self._path, self._schema)
+            self._file = identity(self._path)
+        return self._connection
+
+
+def connect(path: Path, schema: Schema) -> sqlite3.Connection:
+    """A connection to the file at `path`. The file is made if it is missing, and brought to the current schema.
 
     A corrupt file is set aside first. Raises `StoreError` for another program's database or one of a newer version of
     this program, and `sqlite3.Error` and `OSError`.
@@ -53,12 +116,27 @@ def connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(path.parent):
         try:
-            return _opened(path)
+            return _opened(path, schema)
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if not is_corrupt(error):
                 raise
             _set_aside(path, error)
-            return _opened(path)
+            return _opened(path, schema)
+
+
+def connect_to_read(path: Path, schema: Schema) -> sqlite3.Connection:
+    """A connection that changes nothing in the file at `path`, which others may write meanwhile.
+
+    Raises `FileNotFoundError`, `StoreError` for what is no such file of this version, and `sqlite3.Error`.
+    """
+    path.stat()
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_WAIT)
+    try:
+        _check(connection, path, schema)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def close(connection: sqlite3.Connection, path: Path) -> None:
@@ -98,11 +176,11 @@ def set_aside(path: Path, known: tuple[int, int] | None, error: Error) -> None:
             _set_aside(path, error)
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path, schema: Schema) -> sqlite3.Connection:
     _make_private(path)
-    connection = sqlite3.connect(path, timeout=LOCK_WAIT, isolation_level=None)
+    connection = sqlite3.connect(path, timeout=schema.patience, isolation_level=None)
     try:
-        _settle(connection, path)
+        _settle(connection, path, schema)
     except BaseException:
         connection.close()
         raise
@@ -124,18 +202,26 @@ def _make_private(path: Path) -> None:
                     file.chmod(0o600)
 
 
-def _settle(connection: sqlite3.Connection, path: Path) -> None:
+def _check(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
+    """The version of the file's schema; 0: it is empty. Raises `StoreError` for what can't be used."""
     version, whose, tables = (
         connection.execute(query).fetchone()[0]
         for query in ("PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_master")
     )
-    if whose != APPLICATION_ID and (whose or tables):
+    if whose != schema.application_id and (whose or tables):
         raise StoreError(f"{path} is another program's database; it is left alone")
-    if version > len(MIGRATIONS):
+    if version > len(schema.migrations):
+        known = len(schema.migrations)
         raise StoreError(
-            f"{path} was made by a newer version of hunyuan-fix (schema {version}, this one knows {len(MIGRATIONS)}); "
+            f"{path} was made by a newer version of hunyuan-fix (schema {version}, this one knows {known}); "
             "it is left alone"
         )
+    return int(version)
+
+
+def _settle(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:
+    migrations = schema.migrations
+    version = _check(connection, path, schema)
     if not version:
         # Lets freed pages be given back. Must be set before there is a table.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -145,12 +231,12 @@ def _settle(connection: sqlite3.Connection, path: Path) -> None:
     # Deleted values must not remain readable in the file.
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-    if version < len(MIGRATIONS):
+    if version < len(migrations):
         connection.execute("BEGIN IMMEDIATE")
-        for statement in (statement for migration in MIGRATIONS[version:] for statement in migration):
+        for statement in (statement for migration in migrations[version:] for statement in migration):
             connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute(f"PRAGMA application_id = {schema.application_id}")
+        connection.execute(f"PRAGMA user_version = {len(migrations)}")
         connection.execute("COMMIT")
 
 

@@ -55,12 +55,14 @@ def status(found: Sequence[JsonObject]) -> JsonObject:
     last = found[-1] if found else {}
     return {
         **{name: last.get(name, "") for name in ("version", "python", "mitmproxy", "mode", "upstream", "profile")},
+        "keys": last.get("keys", []),
         "slots": {
             "taken": sum(one["taken"] for one in slots),
             "waiting": sum(one["waiting"] for one in slots),
             "accounts": [account for one in slots for account in one["accounts"]],
         },
         "breaker": {"open": sorted({host for one in found for host in one.get("breaker", {}).get("open", ())})},
+        "budgets": budgets(budget for one in found for budget in one.get("budgets", ())),
         "stores": stores(store for one in found for store in one.get("stores", ())),
     }
 
@@ -78,3 +80,13 @@ def stores(found: Iterable[JsonObject]) -> list[JsonObject]:
         counts = {key: sum(row[key] for row in rows) for key in rows[0] if key not in ("name", "failing")}
         together.append({"name": name, "failing": any(row["failing"] for row in rows), **counts})
     return together
+
+
+def budgets(found: Iterable[JsonObject]) -> list[JsonObject]:
+    """Each budget once, as the worker has it that asked for it last: what is spent only grows. The fullest first."""
+    last: dict[tuple[str, str, float], JsonObject] = {}
+    for one in found:
+        key = one["budget"], one["who"], one["resets"]
+        if key not in last or one["spent"] >= last[key]["spent"]:
+            last[key] = one
+    return sorted(last.values(), key=lambda one: one["spent"] / (one["limit"] or 1), reverse=True)

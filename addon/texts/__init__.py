@@ -72,6 +72,8 @@ class Texts:
     """Instruction in place of `response_format: json_object`."""
     json_schema: str
     """{name}, {schema}: instruction in place of `response_format: json_schema`."""
+    go_on: str
+    """What a model is told whose answer was cut, after the answer so far."""
     json_again: str
     """{error}: what a model is told whose answer is not the JSON that was asked for."""
     image_description: str

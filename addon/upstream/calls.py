@@ -11,6 +11,7 @@ from .. import profiles, texts
 from ..circuit import Verdict
 from ..dialects import UPSTREAM_DIALECTS
 from ..dialects.base import House, UpstreamDialect
+from ..events import Purpose
 from ..exchange import JsonObject, Response
 from ..rules import RuleContext
 from ..texts.terminal import say
@@ -23,7 +24,7 @@ from .server_clock import TC3, ServerClocks, is_expired
 from .signing import Unsigned, UnusableCredentials, signed
 from .target import Target
 from .timing import Timing
-from .told_call import NOTHING, Purpose, Told, ToldCall
+from .told_call import NOTHING, Told, ToldCall
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -69,7 +70,7 @@ class Calls:
             url = target.url(path)
             signer = profiles.load(target.profile).signer
             headers = self._signed(target, url, body, told.headers)
-            told.begin(url, waited=self.timing.clock() - begun)
+            told.begin(url, body, waited=self.timing.clock() - begun)
             left = max(0.0, ends - self.timing.clock())
             try:
                 answer = await self._http_client.post(url, body, headers, min(timeout, left))
@@ -77,7 +78,7 @@ class Calls:
                     headers = self._signed(target, url, body, told.headers)
                     answer = await self._http_client.post(url, body, headers, min(timeout, left))
             except CallFailed as error:
-                told.failed("timeout" if isinstance(error, CallTimedOut) else "unreachable")
+                told.failed("timeout" if isinstance(error, CallTimedOut) else "unreachable", begun=error.begun)
                 # A try that was cut short says nothing about the endpoint.
                 if not (isinstance(error, CallTimedOut) and left < timeout):
                     verdict = retry.failure_verdict(error)

@@ -74,6 +74,8 @@ class Answer:
         self.http_version = response.http_version
         self.whole = False
         """Whether all of it was read."""
+        self.received = 0
+        """Bytes of its body that came."""
 
     async def chunks(self, *, decoded: bool = False) -> AsyncGenerator[bytes]:
         """The body as it comes in, once; its content coding undone only if `decoded`.
@@ -88,6 +90,7 @@ class Answer:
                 chunk = await anext(coming, None)
             if chunk is None:
                 break
+            self.received += len(chunk)
             yield chunk
         self.whole = True
 

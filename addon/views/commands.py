@@ -19,6 +19,8 @@ from ..cascade import Cascade
 from ..exchange import KEY, Exchange
 from ..kept.answers import KeptAnswers
 from ..kept.reasoning import KeptReasoning
+from ..model_map import applied as model_map
+from ..model_map.row import Row
 from ..plugins.made import Plugins
 from ..rules.explained import explanations
 from ..texts import terminal
@@ -47,6 +49,7 @@ class Commands:
         calls: Callable[[], list[QueuedCall]] = list,
         recent: Recent | None = None,
         plugins: Callable[[], Plugins] = Plugins,
+        model_map: Callable[[], Sequence[Row]] = tuple,
     ) -> None:
         self._cascade = cascade
         self._kept = kept
@@ -55,6 +58,7 @@ class Commands:
         self._calls = calls
         self._recent = Recent() if recent is None else recent
         self._plugins = plugins
+        self._model_map = model_map
 
     def load(self, loader: Loader) -> None:
         """Register the views. mitmproxy finds the commands by itself."""
@@ -85,7 +89,7 @@ class Commands:
 
     @command.command("hunyuan.explain")
     def explain(self, rule: str) -> str:
-        """What a rule repairs, and why; what a plug-in adds."""
+        """What a rule repairs, and why; what a plug-in adds; under `model-map` the rows that count, too."""
         known = {**explanations(), **self._plugins().explanations()}
         if rule not in known:
             raise exceptions.CommandError(
@@ -93,7 +97,8 @@ class Commands:
             )
         explanation = known[rule].in_language(terminal.language())
         why = say("Why: {why}", why=explanation.why)
-        return f"{rule}: {explanation.repairs}\n{why}"
+        rows = [row.line() for row in self._model_map()] if rule == model_map.NAME else []
+        return "\n".join([f"{rule}: {explanation.repairs}", why, *rows])
 
     @command.command("hunyuan.cache.list")
     def cache_list(self) -> Sequence[str]:

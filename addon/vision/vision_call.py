@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from ..exchange import JsonObject, Response
 from ..profiles import Profile
+from ..rules import RuleContext, apply_chat
 from ..texts import Texts, marks
 from ..upstream import retry
 from ..upstream.calls import Calls, RetriedCall
@@ -39,6 +40,8 @@ class VisionCall:
     tries: int
     until: float
     """When, on the clock, the answer is no longer needed."""
+    elsewhere: bool = False
+    """It goes to `hunyuan_vision_upstream`, with a key that is not the client's."""
     record: CallRecord = field(default_factory=CallRecord)
     """What becomes of it, for a person who looks."""
 
@@ -130,15 +133,18 @@ def prompt(texts: Texts, question: str) -> str:
 
 
 def _request(call: VisionCall) -> JsonObject:
+    """The request, as the endpoint's profile demands it: some models fix their temperature."""
     asked = prompt(call.texts, call.question)
     content = [{"type": "text", "text": asked}, {"type": "image_url", "image_url": {"url": call.url}}]
-    return {
+    body: JsonObject = {
         "model": call.model,
         "messages": [{"role": "user", "content": content}],
         "max_tokens": MAX_TOKENS,
         "temperature": 0,
         "stream": False,
     }
+    apply_chat(body, RuleContext(call.profile, call.profile.model(call.model), call.texts, max_messages=None))
+    return body
 
 
 def _unanswered(error: CallFailed, call: VisionCall) -> Response:
@@ -175,6 +181,8 @@ def _meaning(answer: Response, call: VisionCall) -> _Meaning:
         return _Meaning.PASSES
     translated = vendor_errors.translate_error(status, answer.body, None, call.profile, call.model)
     if translated is not None:
+        if translated.error.code == vendor_errors.ENTRIES["content_filter"].code:
+            return _Meaning.IMAGE
         if translated.headers.get("x-should-retry") == "false":
             return _Meaning.QUOTA
         status = translated.status
@@ -194,6 +202,8 @@ def _passing_status(status: int, call: VisionCall, wait: float | None) -> Respon
 def _final(meaning: _Meaning, status: int, call: VisionCall) -> Response:
     """The error for what a retry can't fix: a status that clients don't retry (docs/facts/clients.md#retries)."""
     match meaning:
+        case _Meaning.KEY if call.elsewhere:
+            return proxy_errors.VISION_UPSTREAM_KEY_REFUSED(url=call.target.base_url, number=status).response()
         case _Meaning.KEY:
             entry = proxy_errors.VISION_KEY_REFUSED
         case _Meaning.MODEL:

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 MODELS = "/models"
 """The end of the path of the list of models, below a base URL. The other ends are those of `dialects.DIALECTS`."""
 
+CHAT = "/chat/completions"
+"""The end of the path of chat calls."""
+
 ID = "{id}"
 """A part of an API's path that stands for any id: `/responses/{id}`."""
 

@@ -5,18 +5,28 @@ The places and spellings: docs/facts/anthropic.md#answers.
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
 from typing import Final
 
 from ..exchange import MOST_TOKENS, Exchange, JsonObject, tokens_used
+from . import json_body
 
 INPUT, CACHED, WRITTEN, OUTPUT, REASONING = "input", "cached", "written", "output", "reasoning"
-_KEPT: Final = (INPUT, CACHED, OUTPUT, REASONING)
+_KEPT: Final = (INPUT, CACHED, WRITTEN, OUTPUT, REASONING)
 
 _CACHED: Final = ("cached_tokens", "cache_read_tokens", "cache_read_input_tokens", "prompt_cache_hit_tokens")
 """Moonshot, TokenHub (1823/135872), Anthropic and LiteLLM, DeepSeek."""
 _UNCACHED: Final = "prompt_cache_miss_tokens"
 _WRITTEN: Final = ("cache_creation_input_tokens", "cache_creation_tokens")
 _DETAILS: Final = "prompt_tokens_details"
+_USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
+"""In JSON a quotation mark inside of a text is escaped: this stands in none."""
+_PARSED: Final = 1 << 18
+"""Bytes of an answer that is parsed as a whole for its usage."""
+_LONGEST: Final = 1 << 13
+"""Bytes of a usage object."""
 _PLAIN: Final = frozenset(["prompt_tokens", "completion_tokens", "total_tokens"])
 """All that many endpoints tell."""
 
@@ -48,6 +58,32 @@ def note(exchange: Exchange, given: object) -> None:
     counts = counted(given)
     exchange.usage = {name: counts[name] for name in _KEPT if name in counts}
     exchange.tokens = tokens_used(given) or counts.get(INPUT, 0) + counts.get(OUTPUT, 0)
+
+
+def note_body(exchange: Exchange, data: bytes) -> None:
+    """The same of a whole answer that can't be used, and has to be paid if it says so."""
+    if counts := of_body(data):
+        exchange.usage, exchange.tokens = counts, counts.get(INPUT, 0) + counts.get(OUTPUT, 0)
+
+
+def less(whole: Mapping[str, int], part: Mapping[str, int]) -> dict[str, int]:
+    """The counts of `whole` without those of `part`, none of them below 0."""
+    return {kind: max(0, count - part.get(kind, 0)) for kind, count in whole.items()}
+
+
+def of_body(data: bytes) -> dict[str, int]:
+    """The counts of a whole answer in any format; empty where it has none that can be read.
+
+    Of a large one, such as that with vectors, only its `usage` is parsed: the last one in it.
+    """
+    if len(data) <= _PARSED:
+        return counted(of_answer(json_body.parse_object(data) or {}))
+    places = [found.end() - 1 for found in _USAGE.finditer(data)]
+    text = data[places[-1] : places[-1] + _LONGEST].decode("utf-8", "replace") if places else ""
+    try:
+        return counted(json.JSONDecoder().raw_decode(text)[0])
+    except (ValueError, RecursionError):
+        return {}
 
 
 def of_answer(answer: JsonObject) -> JsonObject | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache, lru_cache
 from importlib import resources
 
@@ -16,6 +16,11 @@ def program(user_agent: str) -> str:
     """The name of the program that sends `user_agent`, without a space; `""` for one that isn't known."""
     words = f" {user_agent[:_LONGEST].lower()}"
     return next((name for beginning, name in _table().items() if f" {beginning}" in words), "")
+
+
+def names() -> Collection[str]:
+    """The names of all programs that are known."""
+    return _table().values()
 
 
 @cache

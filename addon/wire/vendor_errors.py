@@ -24,7 +24,7 @@ from ..texts.sentence import Sentence, in_language
 from . import flaws, json_body, proxy_errors, safe_text
 from . import retry_after as retry_after_header
 from .flaws import Flaw
-from .openai_error import ErrorResponse, Words
+from .openai_error import ErrorResponse, ProxyError, Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,36 @@ def says(type: str, codes: Iterable[str], language: str = sentences.SOURCE) -> s
     rules = (rule for rule in _data().rules if rule.says and not rule.message)
     found = next((rule for rule in rules if rule.code in known or (rule.type and rule.type == type)), None)
     return "" if found is None else in_language(language, Sentence(found.says))
+
+
+def is_refusal_of_content(body: bytes) -> bool:
+    """Whether the body of an error says that its endpoint refuses the content: nobody should ask it once more."""
+    error = _vendor_error(body)
+    return error is not None and refuses_content(error)
+
+
+def refuses_content(error: JsonObject) -> bool:
+    """The same for an error object: a vendor's own, or one of ours that has it beside its message."""
+    inner = error.get("vendor")
+    given = [error, inner] if isinstance(inner, dict) else [error]
+    return any(_matches(rule, 0, one) for rule in _policy_rules() for one in given)
+
+
+def policy_error(error: object) -> ProxyError | None:
+    """The error for a refusal of content that came as the object `error` in a stream; `None` for any other."""
+    if not isinstance(error, dict) or "vendor" in error:  # one of ours has the endpoint's beside its message
+        return None
+    rule = next((rule for rule in _policy_rules() if _matches(rule, 0, error)), None)
+    if rule is None:
+        return None
+    hints = [Sentence(rule.says)] if rule.says else []
+    return proxy_errors.CONTENT_POLICY_VIOLATION(message=_words(error, rule, hints), vendor=error)
+
+
+@cache
+def _policy_rules() -> tuple[ErrorRule, ...]:
+    """The rules for refusals of content, which mean the same wherever they come from."""
+    return tuple(rule for rule in _data().rules if rule.kind == "content_filter")
 
 
 def key_shape(headers: Mapping[str, str]) -> KeyShape | None:
@@ -178,6 +208,13 @@ def counted_as(status: int, error: JsonObject, profile: Profile | None) -> str:
     return "server_error" if status >= 500 else "invalid_request_error" if status >= 400 else ""
 
 
+def kind_of(status: int, body: bytes, profile: Profile) -> str:
+    """The kind of the rule that knows the endpoint's error in the JSON `body`; `""` where none does."""
+    error = _vendor_error(body) or {}
+    rules = (*profile.errors, *_data().rules)
+    return next((rule.kind for rule in rules if _matches(rule, status, error)), "")
+
+
 _UNKNOWN = 502
 """The status of an error whose meaning isn't known."""
 _STATUSES = {
@@ -200,7 +237,7 @@ _CODES: Final = {
     404: "not_found_error",
     413: proxy_errors.MESSAGES_TOO_LARGE.code,
     429: proxy_errors.RATE_LIMIT_EXCEEDED.code,
-    451: proxy_errors.CONTENT_FILTER.code,
+    451: proxy_errors.CONTENT_POLICY_VIOLATION.code,
     529: proxy_errors.ENGINE_OVERLOADED.code,
 }
 """What an error is counted as, by the status that it has or means."""
@@ -225,7 +262,7 @@ ENTRIES: Final = {
     "quota": proxy_errors.INSUFFICIENT_QUOTA,
     "not_in_plan": proxy_errors.MODEL_NOT_IN_PLAN,
     "model_not_found": proxy_errors.MODEL_NOT_FOUND,
-    "content_filter": proxy_errors.CONTENT_FILTER,
+    "content_filter": proxy_errors.CONTENT_POLICY_VIOLATION,
     "key_refused": proxy_errors.KEY_REFUSED,
     "client_refused": proxy_errors.CLIENT_REFUSED,
     "overflow": proxy_errors.CONTEXT_LENGTH_EXCEEDED,

@@ -19,13 +19,6 @@ install_chromium() {
     install_packages chromium
 }
 
-set_up_chromium() {
-    [ -z "${HUNYUAN_FIX_CHROMIUM:-}" ] || return 0
-    HUNYUAN_FIX_CHROMIUM="$(find_chromium || { is_root_on_debian && once find_chromium install_chromium; } || true)"
-    [ -n "$HUNYUAN_FIX_CHROMIUM" ] ||
-        echo "hunyuan-fix: no Chromium here: install one, or set HUNYUAN_FIX_CHROMIUM=/path/to/it" >&2
-}
-
 # For pictures only: the mark 🔧 (U+1F527) and Chinese. Without them there are empty boxes, which is said.
 has_fonts() {
     command -v fc-list >/dev/null && [ -n "$(fc-list :charset=1f527)" ] && [ -n "$(fc-list :lang=zh-cn)" ]
@@ -37,5 +30,4 @@ set_up_fonts() {
     has_fonts || echo "hunyuan-fix: no font with emoji and Chinese here: there will be empty boxes" >&2
 }
 
-set_up_chromium
-export HUNYUAN_FIX_CHROMIUM
+set_up_program HUNYUAN_FIX_CHROMIUM find_chromium install_chromium Chromium

@@ -17,12 +17,4 @@ install_haproxy() {
     RUNLEVEL=1 install_packages haproxy
 }
 
-set_up_haproxy() {
-    [ -z "${HUNYUAN_FIX_HAPROXY:-}" ] || return 0
-    HUNYUAN_FIX_HAPROXY="$(find_haproxy || { is_root_on_debian && once find_haproxy install_haproxy; } || true)"
-    [ -n "$HUNYUAN_FIX_HAPROXY" ] ||
-        echo "hunyuan-fix: no haproxy here: install HAProxy, or set HUNYUAN_FIX_HAPROXY=/path/to/haproxy" >&2
-}
-
-set_up_haproxy
-export HUNYUAN_FIX_HAPROXY
+set_up_program HUNYUAN_FIX_HAPROXY find_haproxy install_haproxy HAProxy

@@ -25,3 +25,16 @@ once() {
         "$1" || { "$2" 9<&- && "$1"; }
     ) 9<"$ROOT/constraints.txt"
 }
+
+# `set_up_program VARIABLE FIND INSTALL WHAT`: sets and exports VARIABLE, the path of a program: what it holds by now, else
+# what FIND prints, else, as root on Debian, what it prints after INSTALL. Where there is none it is empty, and a line
+# says that WHAT is missing.
+set_up_program() {
+    local variable="$1" find="$2" install="$3" what="$4"
+    if [ -z "${!variable:-}" ]; then
+        printf -v "$variable" '%s' "$("$find" || { is_root_on_debian && once "$find" "$install"; } || true)"
+        [ -n "${!variable}" ] ||
+            echo "hunyuan-fix: no $what here: install one, or set $variable=/path/to/it" >&2
+    fi
+    export "${variable?}"
+}

@@ -16,12 +16,4 @@ install_prometheus() {
     RUNLEVEL=1 install_packages prometheus
 }
 
-set_up_promtool() {
-    [ -z "${HUNYUAN_FIX_PROMTOOL:-}" ] || return 0
-    HUNYUAN_FIX_PROMTOOL="$(find_promtool || { is_root_on_debian && once find_promtool install_prometheus; } || true)"
-    [ -n "$HUNYUAN_FIX_PROMTOOL" ] ||
-        echo "hunyuan-fix: no promtool here: install Prometheus, or set HUNYUAN_FIX_PROMTOOL=/path/to/promtool" >&2
-}
-
-set_up_promtool
-export HUNYUAN_FIX_PROMTOOL
+set_up_program HUNYUAN_FIX_PROMTOOL find_promtool install_prometheus promtool

@@ -16,12 +16,4 @@ install_redis() {
     RUNLEVEL=1 install_packages redis-server
 }
 
-set_up_redis() {
-    [ -z "${HUNYUAN_FIX_REDIS:-}" ] || return 0
-    HUNYUAN_FIX_REDIS="$(find_redis || { is_root_on_debian && once find_redis install_redis; } || true)"
-    [ -n "$HUNYUAN_FIX_REDIS" ] ||
-        echo "hunyuan-fix: no redis-server here: install one, or set HUNYUAN_FIX_REDIS=/path/to/it" >&2
-}
-
-set_up_redis
-export HUNYUAN_FIX_REDIS
+set_up_program HUNYUAN_FIX_REDIS find_redis install_redis redis-server

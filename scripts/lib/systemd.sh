@@ -15,12 +15,4 @@ install_systemd_analyze() {
     install_packages systemd
 }
 
-set_up_systemd_analyze() {
-    [ -z "${HUNYUAN_FIX_SYSTEMD_ANALYZE:-}" ] || return 0
-    HUNYUAN_FIX_SYSTEMD_ANALYZE="$(find_systemd_analyze || { is_root_on_debian && once find_systemd_analyze install_systemd_analyze; } || true)"
-    [ -n "$HUNYUAN_FIX_SYSTEMD_ANALYZE" ] ||
-        echo "hunyuan-fix: no systemd-analyze here: install systemd, or set HUNYUAN_FIX_SYSTEMD_ANALYZE=/path/to/it" >&2
-}
-
-set_up_systemd_analyze
-export HUNYUAN_FIX_SYSTEMD_ANALYZE
+set_up_program HUNYUAN_FIX_SYSTEMD_ANALYZE find_systemd_analyze install_systemd_analyze systemd-analyze

@@ -19,7 +19,7 @@ from tencentcloud.common.profile.http_profile import HttpProfile
 
 from hunyuan_fix.access import signed_clients
 from hunyuan_fix.access.secret_files import SecretFile
-from hunyuan_fix.access.signed_clients import Claim, Secrets, SecretSettings, read_claim
+from hunyuan_fix.access.signed_clients import Claim, SignedClients, SignedSettings, read_claim
 from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.upstream import tc3
 from hunyuan_fix.wire.openai_error import ProxyError
@@ -38,11 +38,11 @@ disabled = true
 
 
 @pytest.fixture
-def secrets(tmp_path: Path) -> Secrets:
+def secrets(tmp_path: Path) -> SignedClients:
     path = tmp_path / "secrets.toml"
     path.write_text(FILE)
     path.chmod(0o600)
-    return Secrets(SecretFile(path, signed_clients.parse))
+    return SignedClients(SecretFile(path, signed_clients.parse))
 
 
 def signed(
@@ -63,19 +63,19 @@ def signed(
     return http.Request.make("POST", f"https://{endpoint}/", request.data, request.header)
 
 
-def claim_of(request: http.Request, secrets: Secrets, now: float | None = None) -> Claim:
+def claim_of(request: http.Request, secrets: SignedClients, now: float | None = None) -> Claim:
     found = read_claim(request, request.headers["host"], secrets, time.time() if now is None else now)
     assert isinstance(found, Claim)
     return found
 
 
-def refusal(request: http.Request, secrets: Secrets, now: float | None = None) -> str | None:
+def refusal(request: http.Request, secrets: SignedClients, now: float | None = None) -> str | None:
     found = read_claim(request, request.headers["host"], secrets, time.time() if now is None else now)
     error = found if isinstance(found, ProxyError) else found.wrong(request.content or b"") if found else None
     return error.code if error else None
 
 
-def test_the_sdks_signature_names_the_client(secrets: Secrets) -> None:
+def test_the_sdks_signature_names_the_client(secrets: SignedClients) -> None:
     rng = random.Random(7)
     for endpoint in ("hunyuan.tencentcloudapi.com", "127.0.0.1:8081"):
         for unsigned_payload in (False, True):
@@ -86,7 +86,7 @@ def test_the_sdks_signature_names_the_client(secrets: Secrets) -> None:
             assert claim.wrong(request.content or b"") is None
 
 
-def test_node_signs_the_host_without_its_port_and_names_the_service_by_it(secrets: Secrets) -> None:
+def test_node_signs_the_host_without_its_port_and_names_the_service_by_it(secrets: SignedClients) -> None:
     now = int(time.time())
     date, body = tc3.date_of(now), b"{}"
     headers = (("content-type", "application/json"), ("host", "127.0.0.1"))
@@ -101,7 +101,7 @@ def test_node_signs_the_host_without_its_port_and_names_the_service_by_it(secret
     assert claim_of(request, secrets).client == "alice"
 
 
-def test_what_was_changed_is_noticed(secrets: Secrets) -> None:
+def test_what_was_changed_is_noticed(secrets: SignedClients) -> None:
     request = signed({"Model": "a"})
     request.content = json.dumps({"Model": "b"}).encode()
     assert refusal(request, secrets) == "signature_wrong"
@@ -115,26 +115,26 @@ def test_what_was_changed_is_noticed(secrets: Secrets) -> None:
     assert refusal(odd, secrets) == "signature_wrong"
 
 
-def test_a_disabled_client_and_an_unknown_one(secrets: Secrets) -> None:
+def test_a_disabled_client_and_an_unknown_one(secrets: SignedClients) -> None:
     bob = signed({}, "AKIDBOB", "bobs-key")
     assert claim_of(bob, secrets).client is None
     assert refusal(bob, secrets) == "secret_id_unknown"
     stranger = signed({}, "AKIDNOBODY", "x")
     assert claim_of(stranger, secrets).client is None
     assert refusal(stranger, secrets) is None, "nobody can check it"
-    assert refusal(stranger, Secrets()) is None
+    assert refusal(stranger, SignedClients()) is None
 
 
 @pytest.mark.parametrize(
     ("seconds", "code"), [(0, None), (299, None), (-299, None), (302, "signature_expired"), (-302, "signature_expired")]
 )
-def test_clocks_may_differ_by_five_minutes(secrets: Secrets, seconds: int, code: str | None) -> None:
+def test_clocks_may_differ_by_five_minutes(secrets: SignedClients, seconds: int, code: str | None) -> None:
     request = signed({})
     assert refusal(request, secrets, int(request.headers["x-tc-timestamp"]) + seconds) == code
 
 
 @pytest.mark.parametrize("timestamp", [None, "", "soon", "-1", "1e9", "9" * 400, "１７"])
-def test_a_time_that_is_none(secrets: Secrets, timestamp: str | None) -> None:
+def test_a_time_that_is_none(secrets: SignedClients, timestamp: str | None) -> None:
     request = signed({})
     if timestamp is None:
         del request.headers["x-tc-timestamp"]
@@ -153,13 +153,13 @@ def test_a_time_that_is_none(secrets: Secrets, timestamp: str | None) -> None:
         SCHEME + "Credential=AKIDALICE/{date}/hunyuan/tc3_request, SignedHeaders=content-type;host, Signature=0",
     ],
 )
-def test_a_signature_that_nobody_can_read(secrets: Secrets, authorization: str) -> None:
+def test_a_signature_that_nobody_can_read(secrets: SignedClients, authorization: str) -> None:
     request = signed({})
     request.headers["authorization"] = authorization.format(date=tc3.date_of(int(time.time())))
     assert refusal(request, secrets) == "signature_unreadable"
 
 
-def test_what_is_not_signed_claims_nothing(secrets: Secrets) -> None:
+def test_what_is_not_signed_claims_nothing(secrets: SignedClients) -> None:
     for authorization in ("SKIP", "Bearer sk-test", ""):
         request = signed({})
         request.headers["authorization"] = authorization
@@ -177,7 +177,7 @@ def test_the_signature_is_taken_off_and_a_key_stays() -> None:
     assert request.headers["authorization"] == "Bearer sk-test"
 
 
-def test_a_claim_shows_no_secret(secrets: Secrets) -> None:
+def test_a_claim_shows_no_secret(secrets: SignedClients) -> None:
     shown = repr(claim_of(signed({}), secrets)) + repr(secrets.of("AKIDALICE"))
     assert "alices-key" not in shown
     assert "Signature" not in shown
@@ -201,7 +201,7 @@ def test_a_file_that_is_wrong_is_explained_without_its_keys(tmp_path: Path, text
     path.write_text(text)
     path.chmod(0o600)
     with pytest.raises(OptionError) as raised:
-        Secrets().configured(SecretSettings(path))
+        SignedClients().configured(SignedSettings(path))
     assert said in str(raised.value)
     assert "top" not in str(raised.value)
     assert str(path) in str(raised.value)
@@ -212,8 +212,8 @@ def test_others_must_not_read_the_file(tmp_path: Path) -> None:
     path.write_text(FILE)
     path.chmod(0o644)
     with pytest.raises(OptionError, match="chmod 600"):
-        Secrets().configured(SecretSettings(path))
+        SignedClients().configured(SignedSettings(path))
     path.chmod(0o600)
-    read = Secrets().configured(SecretSettings(path))
-    assert read.configured(SecretSettings(path)) is read
-    assert read.configured(SecretSettings()).of("AKIDALICE") is None
+    read = SignedClients().configured(SignedSettings(path))
+    assert read.configured(SignedSettings(path)) is read
+    assert read.configured(SignedSettings()).of("AKIDALICE") is None

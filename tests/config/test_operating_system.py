@@ -103,7 +103,7 @@ def test_on_windows_the_ca_waits_for_the_lock_too(
 def test_on_windows_a_store_opens_without_locking_its_folder(tmp_path: Path, windows: None) -> None:
     """msvcrt isn't there: a lock would raise ImportError."""
     path = tmp_path / "store.sqlite"
-    connection = sqlite_file.connect(path)
+    connection = sqlite_file.connect(path, sqlite_file.STORE)
     sqlite_file.close(connection, path)
     assert path.exists()
 

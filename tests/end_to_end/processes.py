@@ -264,6 +264,10 @@ class Simulator:
         """Which reasoning came back, request by request, turn by turn: real, foreign, made up, empty or missing."""
         return list(self._control("GET", "reasoning"))
 
+    def usage(self) -> dict[str, dict[str, dict[str, int]]]:
+        """What was billed for answers that `ended` and for `unfinished` ones: by model, `calls` and tokens by kind."""
+        return dict(self._control("GET", "usage"))
+
     def bodies(self) -> list[Any]:
         """Their bodies: JSON where it is JSON."""
         return [request["body"] for request in self.requests()]

@@ -68,7 +68,7 @@ async def running(trust: Trust, *options: str, native: Native | None = None, key
 @pytest.fixture(params=["vision", "all"])
 async def setting(request: pytest.FixtureRequest, trust: Trust) -> AsyncIterator[Setting]:
     """With and without the relay; the first call goes by it in any case, since nothing is known of the clocks."""
-    async with running(trust, f"hunyuan_retry={request.param}") as started:
+    async with running(trust, f"hunyuan_retry={request.param}", "hunyuan_retry_tries=1") as started:
         await started.client.chat.completions.create(model=MODEL, messages=HELLO)
         yield started
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -15,6 +16,16 @@ from tests.waiting import until
 BODY = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}]}
 
 
+def held_until(event: asyncio.Event) -> Callable[[Arrived], Awaitable[Answer]]:
+    """What an endpoint answers with once `event` is set."""
+
+    async def answer(request: Arrived) -> Answer:
+        await event.wait()
+        return chat_answer("ok")
+
+    return answer
+
+
 async def asked(client: httpx.AsyncClient) -> httpx.Response:
     return await client.post("/chat/completions", json=BODY)
 
@@ -24,11 +35,6 @@ async def test_requests_on_open_connections_are_served_and_new_connections_refus
 ) -> None:
     monkeypatch.setattr(retiring, "IDLE", 600.0)
     hold = asyncio.Event()
-
-    async def answer(request: Arrived) -> Answer:
-        await hold.wait()
-        return chat_answer("ok")
-
     async with (
         run_endpoint(trust, tls=False) as endpoint,
         run_proxy(trust, f"http://{LOCAL}:{endpoint.port}") as proxy,
@@ -36,7 +42,7 @@ async def test_requests_on_open_connections_are_served_and_new_connections_refus
         proxy.client() as busy,
     ):
         hold.set()
-        endpoint.answer = answer
+        endpoint.answer = held_until(hold)
         assert "connection" not in (await asked(idle)).headers
         hold.clear()
         under_way = asyncio.create_task(asked(busy))
@@ -71,17 +77,12 @@ async def test_what_never_ends_is_waited_for_as_long_as_it_may_take(
 ) -> None:
     monkeypatch.setattr(retiring, "IDLE", 0.0)
     hold = asyncio.Event()
-
-    async def answer(request: Arrived) -> Answer:
-        await hold.wait()
-        return chat_answer("ok")
-
     async with (
         run_endpoint(trust, tls=False) as endpoint,
         run_proxy(trust, f"http://{LOCAL}:{endpoint.port}", hunyuan_drain_timeout="0.3") as proxy,
         proxy.client() as busy,
     ):
-        endpoint.answer = answer
+        endpoint.answer = held_until(hold)
         under_way = asyncio.create_task(asked(busy))
         await until(lambda: len(endpoint.arrived) == 1)
         await proxy.addon.retire()
@@ -104,17 +105,12 @@ async def test_a_silent_connection_with_a_request_under_way_is_not_idle(
 
     monkeypatch.setattr(retiring.Retiring, "_is_needed", counted)
     hold = asyncio.Event()
-
-    async def answer(request: Arrived) -> Answer:
-        await hold.wait()
-        return chat_answer("ok")
-
     async with (
         run_endpoint(trust, tls=False) as endpoint,
         run_proxy(trust, f"http://{LOCAL}:{endpoint.port}") as proxy,
         proxy.client() as busy,
     ):
-        endpoint.answer = answer
+        endpoint.answer = held_until(hold)
         under_way = asyncio.create_task(asked(busy))
         await until(lambda: len(endpoint.arrived) == 1)
         over = asyncio.create_task(proxy.addon.retire())

@@ -32,7 +32,7 @@ STABLE = {
     "Sink": "name kinds hear",
     "Step": "name about before after houses request answer chunk done",
     "degraded": "message",
-    "events": "CAME TRANSLATED DESCRIBED REPAIRED RUNAWAY QUEUED SENT RETRIED MENDED CALLED ENDED FIRST_BYTE "
+    "events": "CAME TRANSLATED DESCRIBED REPAIRED RUNAWAY BUDGET QUEUED SENT RETRIED MENDED CALLED ENDED FIRST_BYTE "
     "FIRST_TOKEN DONE KINDS Done",
     "healthy": "message",
     "unhealthy": "message",

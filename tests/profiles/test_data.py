@@ -48,9 +48,19 @@ def test_every_price_has_a_day_a_currency_and_an_address(name: str, model: Model
         assert price.input is not None
         assert price.output is not None
         assert 0 <= (price.cached or 0) <= price.input <= price.output
-    limits = [price.up_to for price in model.prices]
-    assert limits[:-1] == sorted(filter(None, limits[:-1]))
-    assert limits[-1:] in ([], [None])
+    currencies = [price.currency for price in model.prices]
+    assert currencies == sorted(currencies, key=currencies.index), "those of a currency stand together"
+    for currency in currencies:
+        limits = [price.up_to for price in model.prices if price.currency == currency]
+        assert limits[:-1] == sorted(filter(None, limits[:-1]))
+        assert limits[-1:] in ([], [None])
+
+
+@each("profile", ALL, ids=lambda profile: profile.name)
+def test_a_currency_is_that_of_a_host_of_the_profile(profile: Profile) -> None:
+    own = {host.partition("/")[0] for host in profile.hosts}
+    assert profile.currencies.keys() <= own
+    assert set(profile.currencies.values()) <= {"USD", "CNY"}
 
 
 @each("profile", ALL, ids=lambda profile: profile.name)

@@ -186,9 +186,9 @@ class Rig:
         return await self.client.send(self.request(job or self.job(), content, **headers))
 
     @asynccontextmanager
-    async def opened(self, job: Job | None = None) -> AsyncIterator[httpx.Response]:
+    async def opened(self, job: Job | None = None, content: bytes = b'{"a":1}') -> AsyncIterator[httpx.Response]:
         """An answer whose body is still coming in."""
-        response = await self.client.send(self.request(job or self.job(streamed=True)), stream=True)
+        response = await self.client.send(self.request(job or self.job(streamed=True), content), stream=True)
         try:
             yield response
         finally:

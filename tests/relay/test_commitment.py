@@ -99,3 +99,26 @@ def test_error_event_is_a_flaw() -> None:
     flaw = opens(sse.Event(b"event: error\ndata: " + ERROR + b"\n\n"))
     assert isinstance(flaw, Flaw)
     assert flaw.error == ERROR
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b'{"choices":[{"delta":{"role":"assistant","content":""}}]}', False),
+        (b'{"choices":[{"delta":{"role":"assistant","content":null,"tool_calls":[]}}]}', False),
+        (b'{"choices":[{"delta":{}}]}', False),
+        (b'{"choices":[{}]}', False),
+        (b'{"choices":[null]}', False),
+        (b'{"choices":"x"}', False),
+        (b'{"choices":[],"usage":{"total_tokens":1}}', False),
+        (b'{"choices":[{"delta":{"content":"a"}}]}', True),
+        (b'{"choices":[{"delta":{"role":"assistant"}},{"delta":{"reasoning_content":"a"}}]}', True),
+        (b'{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}', True),
+        (b'{"choices":[{"delta":{},"finish_reason":"stop"}]}', True),
+        (b"[DONE]", True),
+    ],
+)
+def test_what_says_something(data: bytes, says: bool):
+    (event,) = sse.Parser(1 << 20).feed(b"data: " + data + b"\n\n")
+    value = json_body.parse_object(data)
+    assert commitment.says_something(event, None if value is None else [value]) is says

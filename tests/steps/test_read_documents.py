@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from hunyuan_fix import options, profiles, texts
+from hunyuan_fix.access.call_keys import CallKeys
+from hunyuan_fix.budgets.spending import Spending
 from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.dialects.anthropic.request import to_chat
 from hunyuan_fix.documents import pdf
@@ -47,11 +49,13 @@ class Runtime:
         calls = Calls(HttpClient())
         self.workers, self.metrics, self.cascade = Workers(), Metrics(), Cascade(Vision(calls))
         self.batches, self.chat_calls = EmbeddingBatches(calls), ChatCalls(calls)
+        self.call_keys = CallKeys()
         self.chain = Chain(Memory(entries=100, size=10**6))
         self.kept = KeptAnswers(KeepSettings())
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.spending = Spending()
         self.plugin_failures = Failures()
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -362,8 +363,8 @@ async def test_an_older_file_is_brought_up(path: Path, monkeypatch: pytest.Monke
     first = Sqlite(path, 1 << 20)
     await first.put("a", b"1")
     await first.aclose()
-    newer = (*sqlite_file.MIGRATIONS, ("ALTER TABLE item ADD COLUMN note TEXT",))
-    monkeypatch.setattr(sqlite_file, "MIGRATIONS", newer)
+    newer = (*sqlite_file.STORE.migrations, ("ALTER TABLE item ADD COLUMN note TEXT",))
+    monkeypatch.setattr(sqlite_file, "STORE", replace(sqlite_file.STORE, migrations=newer))
     second = Sqlite(path, 1 << 20)
     assert await second.get("a") == Item(b"1")
     await second.put("b", b"2")
@@ -379,8 +380,8 @@ async def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: p
     await first.put("a", b"1")
     await first.aclose()
     with monkeypatch.context() as patched:
-        broken = (*sqlite_file.MIGRATIONS, ("ALTER TABLE item ADD COLUMN note TEXT", "NONSENSE"))
-        patched.setattr(sqlite_file, "MIGRATIONS", broken)
+        broken = (*sqlite_file.STORE.migrations, ("ALTER TABLE item ADD COLUMN note TEXT", "NONSENSE"))
+        patched.setattr(sqlite_file, "STORE", replace(sqlite_file.STORE, migrations=broken))
         second = Sqlite(path, 1 << 20)
         with pytest.raises(StoreError, match="syntax error"):
             await second.get("a")

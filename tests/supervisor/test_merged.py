@@ -35,6 +35,15 @@ def test_checks_stay_in_their_order_and_one_that_only_some_have_is_there():
     assert merged.checks({1: [check("healthy", since=None)]}, "en")[0]["since"] is None
 
 
+def test_each_budget_is_there_once_as_who_asked_last_knows_it():
+    def budget(name: str, spent: float, resets: float = 1.0) -> dict[str, Any]:
+        return {"budget": name, "who": "", "spent": spent, "limit": 10, "resets": resets}
+
+    found = merged.budgets([budget("a", 3), budget("b", 9), budget("a", 5), budget("a", 4), budget("b", 0, 2.0)])
+    assert found == [budget("b", 9), budget("a", 5), budget("b", 0, 2.0)]
+    assert merged.budgets([{**budget("a", 0), "limit": 0}]) == [{**budget("a", 0), "limit": 0}]
+
+
 def status(taken: int, open: list[str], failing: bool) -> dict[str, Any]:
     return {
         "version": "1",

@@ -18,7 +18,9 @@ from hunyuan_fix.wire.proxy_errors import CATALOGUE
 from scripts.lib import error_page
 
 ADDON = Path(__file__).resolve().parents[2] / "addon"
-_RAISED = frozenset(["BadRequest", "TooLong", "TooManyValues", "CallFailed", "CallTimedOut", "_refused"])
+_RAISED = frozenset(
+    ["BadRequest", "TooLong", "TooManyValues", "CallFailed", "CallTimedOut", "UnusableCredentials", "_refused"]
+)
 """What is called with a reason that stands in a message as `why`, `kind` or `count`."""
 
 

@@ -44,12 +44,12 @@ def test_an_error_says_nothing_on_retries_unless_told() -> None:
 
 
 def test_the_vendor_s_error_stands_beside_our_own() -> None:
-    made = proxy_errors.CONTENT_FILTER(message="{braces} stay", vendor={"code": 451})
+    made = proxy_errors.CONTENT_POLICY_VIOLATION(message="{braces} stay", vendor={"code": 451})
     assert json.loads(made.body())["error"] == {
         "message": "{braces} stay",
         "type": "invalid_request_error",
         "param": None,
-        "code": "content_filter",
+        "code": "content_policy_violation",
         "vendor": {"code": 451},
     }
 
@@ -95,11 +95,15 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
         ("admin_too_many_failures", 429, "rate_limit_error"),
         ("admin_too_many_listeners", 503, "server_error"),
         ("api_not_offered", 404, "invalid_request_error"),
+        ("budget_exceeded", 400, "insufficient_quota"),
+        ("budget_held", 429, "rate_limit_error"),
+        ("budget_price_unknown", 400, "invalid_request_error"),
         ("calls_unnamed", 200, "upstream_error"),
         ("client_refused", 403, "permission_error"),
-        ("content_filter", 400, "invalid_request_error"),
+        ("content_policy_violation", 400, "invalid_request_error"),
         ("context_length_exceeded", 400, "invalid_request_error"),
         ("conversation_not_found", 404, "invalid_request_error"),
+        ("endpoint_retired", 404, "invalid_request_error"),
         ("engine_overloaded", 429, "engine_overloaded_error"),
         ("headers_ambiguous", 400, "invalid_request_error"),
         ("history_too_long", 400, "invalid_request_error"),
@@ -140,6 +144,7 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
         ("stream_broken", 200, "upstream_error"),
         ("stream_event_too_large", 200, "upstream_error"),
         ("stream_incomplete", 200, "upstream_error"),
+        ("stream_unreadable", 200, "upstream_error"),
         ("too_many_inputs", 400, "invalid_request_error"),
         ("too_many_iterations", 400, "invalid_request_error"),
         ("unsupported_dimensions", 400, "invalid_request_error"),
@@ -171,6 +176,7 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "TOKEN_REQUIRED",
         "KEY_NOT_LENT",
         "KEY_FOR_ANOTHER_HOST",
+        "SIGNING_KEY_MISPLACED",
         "CREDENTIALS_UNUSABLE",
         "HOST_NOT_ALLOWED",
         "NATIVE_PROTOCOL",
@@ -195,6 +201,8 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "TOO_MANY_ITERATIONS",
         "SAME_CALL",
         "SAME_REQUEST",
+        "BUDGET_SPENT",
+        "BUDGET_UNPRICED",
         "HISTORY_TOO_LONG",
         "CONVERSATION_NOT_FOUND",
         "ITEM_NOT_FOUND",
@@ -211,6 +219,7 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "VISION_QUOTA",
         "VISION_CALL_FAILED",
         "INSUFFICIENT_QUOTA",
+        "CONTENT_POLICY_VIOLATION",
         "ADMIN_BAD_REQUEST",
         "ADMIN_CROSS_ORIGIN",
         "ADMIN_FAILED",
@@ -385,7 +394,7 @@ def test_a_reason_within_an_error_is_translated_too() -> None:
 def test_what_the_endpoint_or_the_client_says_is_not_translated() -> None:
     """It may look like a sentence of ours."""
     words = "connection refused"
-    assert proxy_errors.CONTENT_FILTER(message=words).in_language("zh").message == words
+    assert proxy_errors.CONTENT_POLICY_VIOLATION(message=words).in_language("zh").message == words
     assert words in proxy_errors.MODEL_NOT_LISTED(model=words).in_language("zh").message
 
 

@@ -115,10 +115,10 @@ def test_a_total_that_is_no_count_is_none(total: object) -> None:
     assert exchange.tokens == 7
 
 
-def test_an_exchange_keeps_four_counts_also_in_a_saved_flow() -> None:
+def test_an_exchange_keeps_its_counts_also_in_a_saved_flow() -> None:
     exchange = Exchange()
     usage.note(exchange, SHAPES[5][1])
-    assert exchange.usage == {"input": 110, "cached": 100, "output": 5}
+    assert exchange.usage == {"input": 110, "cached": 100, "written": 7, "output": 5}
     assert exchange.tokens == 115
     saved = Exchange.from_plain(exchange.to_plain())
     assert saved is not None

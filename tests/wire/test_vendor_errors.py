@@ -97,7 +97,7 @@ def test_a_model_without_a_successor_is_told_after_the_vendor_s_words_where_all_
 def test_tokenhub_s_451_is_a_content_filter() -> None:
     body = b'{"error":{"type":"content_filter_error","code":"451001","message":"m","request_id":"r"}}'
     refused = ask(451, body, profile=TOKENHUB)
-    assert (refused.status, error_of(refused)["code"]) == (400, "content_filter")
+    assert (refused.status, error_of(refused)["code"]) == (400, "content_policy_violation")
     assert error_of(refused)["vendor"]["request_id"] == "r"
 
 

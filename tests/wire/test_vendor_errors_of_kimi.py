@@ -80,7 +80,7 @@ STATUSES = [
     ("program", 403, TERMINATED, 403, 402, 400, False),
     ("key", 401, NO_KEY, 401, 401, 400, False),
     ("kind of key", 401, NOT_AUTHORIZED, 401, 401, 400, False),
-    ("content", 400, FILTERED, 400, 402, 400, False),
+    ("content", 400, FILTERED, 400, 451, 400, False),
     ("bytes", 400, TOO_LARGE, 413, 402, 400, False),
     ("outside the plan", 403, OUTSIDE, 403, 402, 400, False),
     ("plan", 429, EMPTY_PLAN, 400, 402, 400, False),

@@ -48,6 +48,7 @@ PROXY: tuple[Check, ...] = (
     connections.key,
     admin.well,
     admin.plugins,
+    admin.keys,
     keys_given.given_key,
     variables.given_upstream,
     variables.given_base_urls,

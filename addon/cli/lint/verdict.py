@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ... import pipeline, profiles
+from ...access.call_keys import CallKeys
+from ...budgets.spending import Spending
 from ...cascade import Cascade
 from ...dialects import DIALECTS, native
 from ...dialects.base import BadRequest, House
@@ -54,11 +56,13 @@ class Offline:
         calls = Calls(HttpClient())
         self.batches = EmbeddingBatches(calls)
         self.chat_calls = ChatCalls(calls)
+        self.call_keys = CallKeys()
         self.chain = Chain(Memory(entries=0, size=0))
         self.kept = KeptAnswers(KeepSettings())
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.spending = Spending()
         self.plugin_failures = Failures()
 
 

@@ -25,7 +25,9 @@ _TYPES: Final = {
     529: "overloaded_error",
 }
 """Anthropic's type for each status; `_type` has those for others."""
-_ENDS_AT_ONCE: Final = frozenset([402, 451])
+_CONTENT: Final = 451
+"""The status by which Claude Code is told of a refusal of content: it isn't about a bill."""
+_ENDS_AT_ONCE: Final = frozenset([402, _CONTENT])
 """Statuses after which Claude Code shows the message and asks no more."""
 _SHOWN_IF_FINAL: Final = frozenset([401, 429])
 """Statuses, beside those from 500 on, for which that is so with `x-should-retry: false`."""
@@ -44,7 +46,9 @@ def error(response: Response, note: JsonObject) -> Response:
     if meant.retry_after is not None:
         headers.setdefault("retry-after", str(meant.retry_after))
     status = meant.status
-    if note.get("client") == "claude-code" and not meant.is_known and not may_pass(status, headers):
+    if note.get("client") == "claude-code" and meant.refuses_content:
+        headers["x-should-retry"], status = "false", _CONTENT
+    elif note.get("client") == "claude-code" and not meant.is_known and not may_pass(status, headers):
         headers["x-should-retry"] = "false"
         if status not in _ENDS_AT_ONCE | _SHOWN_IF_FINAL and status < 500:
             status = 402
@@ -70,6 +74,7 @@ class _Meant:
     retry_after: int | None = None
     is_known: bool = False
     """Claude Code knows these words, and asks again for something else."""
+    refuses_content: bool = False
 
 
 def _meant(given: Given, status: int, note: JsonObject) -> _Meant:
@@ -77,7 +82,8 @@ def _meant(given: Given, status: int, note: JsonObject) -> _Meant:
     words = _too_long(found, note) or _too_much(found, note)
     if words:
         return _Meant(400, words, _TYPES[400], is_known=True)
-    return _Meant(found.status, found.said, _type(found.status), found.retry_after)
+    content = found.refuses_content
+    return _Meant(found.status, found.said, _type(found.status), found.retry_after, refuses_content=content)
 
 
 def _too_long(found: Meaning, note: JsonObject) -> str:

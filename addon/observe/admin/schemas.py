@@ -79,6 +79,19 @@ PLUGIN = record(
     {"name": TEXT, "source": TEXT, "loaded": BOOLEAN, "why": TEXT},
     {kind: listing(TEXT) for kind in ("steps", "rules", "sinks", "checks", "alerts", "profiles")},
 )
+BUDGET = record(
+    {
+        "budget": TEXT,
+        "scope": {"type": "string", "enum": ["client", "session", "all"]},
+        "who": TEXT,
+        "period": {"type": "string", "enum": ["day", "month"]},
+        "unit": TEXT,
+        "limit": NUMBER,
+        "spent": NUMBER,
+        "held": NUMBER,
+        "resets": NUMBER,
+    }
+)
 STATUS = record(
     {
         "version": TEXT,
@@ -96,8 +109,10 @@ STATUS = record(
         "slots": record({"taken": INTEGER, "waiting": INTEGER, "accounts": listing(ANYTHING)}),
         "breaker": record({"open": listing(TEXT)}),
         "stores": listing(record({"name": TEXT, "failing": BOOLEAN})),
+        "budgets": listing(BUDGET),
         "alerts": listing(ALERT),
         "plugins": listing(PLUGIN),
+        "keys": listing(record({"name": TEXT, "set": BOOLEAN})),
         "listeners": INTEGER,
     },
     {

@@ -16,11 +16,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from . import access, admin, agents, answers, kept, models, native, process, queue, reading, unreachable, vendor, vision
+from . import (
+    access,
+    admin,
+    agents,
+    answers,
+    budgets,
+    kept,
+    models,
+    native,
+    process,
+    queue,
+    reading,
+    unreachable,
+    vendor,
+    vision,
+)
 from .access import *
 from .admin import *
 from .agents import *
 from .answers import *
+from .budgets import *
 from .entry import IN_STREAM as IN_STREAM
 from .entry import UPSTREAM_STATUS as UPSTREAM_STATUS
 from .entry import Entry as Entry
@@ -41,6 +57,7 @@ ROOMS: Final = (
     kept,
     models,
     agents,
+    budgets,
     queue,
     unreachable,
     answers,

@@ -73,6 +73,15 @@ KEY_FOR_ANOTHER_HOST = Entry(
     advice="`HUNYUAN_API_KEY` or `hunyuan_api_key_file`: the message names the reason",
     retry=False,
 )
+EMBEDDINGS_NO_KEY = Entry(
+    status=401,
+    code="invalid_api_key",
+    message="Embeddings are sent to {url} (hunyuan_embeddings_upstream), and there is no key for it: {why}. Nothing "
+    "was sent; the request's own key is for another host.",
+    when="there is no key for `hunyuan_embeddings_upstream`, or its client may not be lent one",
+    advice="a table for its provider in `hunyuan_keys_file`: the message names the reason",
+    retry=False,
+)
 HOST_NOT_ALLOWED = Entry(
     status=403,
     code="host_not_allowed",

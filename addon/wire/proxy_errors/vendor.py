@@ -29,12 +29,13 @@ MODEL_NOT_FOUND = Entry(
     advice="the message names the successor if there is one; `hunyuan_successors=old=new`",
     param="model",
 )
-CONTENT_FILTER = Entry(
+CONTENT_POLICY_VIOLATION = Entry(
     status=400,
-    code="content_filter",
+    code="content_policy_violation",
     message="{message}",
-    when="the endpoint refuses the content",
-    advice="change the content: a retry gets the same answer",
+    when="the endpoint refuses the content; Claude Code gets 451",
+    advice="change the content: a retry gets the same answer, and none is made here",
+    retry=False,
 )
 ENGINE_OVERLOADED = Entry(
     status=429,

@@ -67,6 +67,15 @@ VISION_KEY_REFUSED = Entry(
     when="the request's key was refused for the vision model",
     advice="a key that may use that model, or another `hunyuan_vision_model`",
 )
+VISION_UPSTREAM_KEY_REFUSED = Entry(
+    status=400,
+    code="vision_key_refused",
+    message="The images of this request are described at {url} (hunyuan_vision_upstream), which refused the "
+    "proxy's key for it (HTTP {number}). The key of this request has nothing to do with it.",
+    when="the key for `hunyuan_vision_upstream` was refused",
+    advice="the right key for its provider in `hunyuan_keys_file`",
+    retry=False,
+)
 VISION_MODEL_NOT_FOUND = Entry(
     status=400,
     code="vision_model_not_found",

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, Sequence[str]] = MappingProxyType(
         "token-add": [*_CLI, "token", "add"],
         "token-list": [*_CLI, "token", "list"],
         "token-remove": [*_CLI, "token", "remove"],
+        "usage": [*_CLI, "usage"],
     }
 )
 """By the name of the file: the module, and the words before `--help`. `test` is no module; its file is the source."""

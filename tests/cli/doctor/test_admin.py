@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from hunyuan_fix.cli.doctor import admin
+from hunyuan_fix.cli.doctor.situation import Finding, Situation
 from tests.cli.doctor.situations import at
 
 LOADED = {"name": "mine", "source": "/mine.py", "loaded": True, "why": ""}
@@ -31,9 +33,11 @@ def status(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return given
 
 
-def found(body: Any, status: dict[str, Any]) -> tuple[str, str] | None:
+def found(
+    body: Any, status: dict[str, Any], check: Callable[[Situation], Finding | None] = admin.plugins
+) -> tuple[str, str] | None:
     status["body"] = body
-    finding = admin.plugins(replace(at(Path()), admin_url="http://127.0.0.1:9464"))
+    finding = check(replace(at(Path()), admin_url="http://127.0.0.1:9464"))
     return None if finding is None else (finding.result, str(finding.found))
 
 
@@ -41,6 +45,16 @@ def test_it_names_what_is_loaded_and_what_is_not(status: dict[str, Any]) -> None
     assert found({"plugins": [LOADED]}, status) == ("info", "plug-ins: mine")
     broken = found({"plugins": [LOADED, BROKEN]}, status)
     assert broken == ("warning", "plug-ins that could not be loaded: broken (KeyError, /b.py:1)")
+
+
+def test_it_names_the_providers_that_have_keys_and_those_that_should(status: dict[str, Any]) -> None:
+    kimi, plan = {"name": "moonshot", "set": True}, {"name": "tokenhub-plan", "set": False}
+    assert found({"keys": [kimi]}, status, admin.keys) == ("ok", "hunyuan_keys_file: keys for moonshot")
+    missing = ("warning", "hunyuan_keys_file: no key for tokenhub-plan, whose variables aren't set")
+    assert found({"keys": [kimi, plan]}, status, admin.keys) == missing
+    bodies: list[Any] = [{"keys": []}, {}, [], {"keys": "x"}, {"keys": ["x"]}]
+    for body in bodies:
+        assert found(body, status, admin.keys) is None
 
 
 @pytest.mark.parametrize("body", [{"plugins": []}, {}, [], {"plugins": "x"}, {"plugins": ["x"]}])

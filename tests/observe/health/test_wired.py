@@ -131,7 +131,7 @@ async def test_files_that_break_while_it_runs(runtime: Runtime, tmp_path: Path) 
     await until(lambda: told() == ["clients.toml", "profiles"], told)
     # 2. What the check says of them; the key has one of its own.
     key.unlink()
-    await until(lambda: runtime.key.file is not None and runtime.key.file.is_unusable)
+    await until(lambda: runtime.secrets.key.file is not None and runtime.secrets.key.file.is_unusable)
     await asyncio.sleep(1.0 - 0.0)  # a look is used again for as long
     found = await reports(runtime)
     assert (found["files"]["state"], found["key"]["state"]) == ("degraded", "degraded")
@@ -142,5 +142,5 @@ async def test_files_that_break_while_it_runs(runtime: Runtime, tmp_path: Path) 
     tokens.write_text("")
     key.touch(0o600)
     key.write_text("sk-two")
-    await until(lambda: told() == [] and runtime.key.value == "sk-two", told)
+    await until(lambda: told() == [] and runtime.secrets.key.value == "sk-two", told)
     parsed()  # the shipped profiles alone

@@ -1,0 +1,413 @@
+"""Fallbacks: a real mitmproxy and its relay, before an endpoint that fails and others that may answer in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from mitmproxy import http
+
+from hunyuan_fix.exchange import KEY, Exchange
+from hunyuan_fix.observe.statistics import FALLBACKS
+from tests.proxying import (
+    LOCAL,
+    Answer,
+    Arrived,
+    Endpoint,
+    Proxy,
+    Trust,
+    chat_answer,
+    json_answer,
+    run_endpoint,
+    run_proxy,
+    stream_answer,
+)
+
+EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}]}\n\n'
+LAST = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+CHAT: dict[str, Any] = {"model": "hy3", "messages": [{"role": "user", "content": "hi"}]}
+MESSAGES: dict[str, Any] = {"model": "hy3", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
+RESPONSES: dict[str, Any] = {"model": "hy3", "input": "hi"}
+
+
+def error(status: int, code: str, message: str = "no", type: str = "error") -> Answer:
+    return json_answer({"error": {"message": message, "type": type, "code": code}}, status=status)
+
+
+def answers(text: str) -> Callable[[Arrived], Answer]:
+    def answered(request: Arrived) -> Answer:
+        if not request.json.get("stream"):
+            return chat_answer(text)
+        return stream_answer(EVENT.replace(b"hello", text.encode()), LAST)
+
+    return answered
+
+
+class Seen:
+    """The flows whose answers are complete."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.flows: list[http.HTTPFlow] = []
+        proxy.master.addons.add(self)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        self.flows.append(flow)
+
+
+def exchange_of(flow: http.HTTPFlow) -> Exchange:
+    found = Exchange.from_plain(flow.metadata[KEY])
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+async def other(trust: Trust) -> AsyncIterator[Endpoint]:
+    async with run_endpoint(trust) as running:
+        running.answer = answers("other")
+        yield running
+
+
+def there(endpoint: Endpoint, model: str = "qwen3", profile: str = "openai") -> str:
+    return f"{profile}@https://{LOCAL}:{endpoint.port}/v1:{model}"
+
+
+@asynccontextmanager
+async def proxied(trust: Trust, endpoint: Endpoint, chain: str, **options: Any) -> AsyncIterator[Proxy]:
+    given = {"hunyuan_profile": "tokenhub", "hunyuan_language": "en", "hunyuan_breaker_failures": "0"}
+    url = f"https://{LOCAL}:{endpoint.port}"
+    async with run_proxy(trust, url, hunyuan_fallbacks=chain, **(given | options)) as running:
+        yield running
+
+
+async def ask(proxy: Proxy, body: Any = CHAT, target: str = "/chat/completions", **headers: str) -> httpx.Response:
+    async with proxy.client() as client:
+        return await client.post(target, json=body, headers={"authorization": "Bearer sk-own", **headers})
+
+
+@pytest.mark.parametrize("retry", ["off", "vision", "all"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+async def test_another_endpoint_answers(trust: Trust, endpoint: Endpoint, other: Endpoint, retry: str, streamed: bool):
+    endpoint.answer = lambda _: error(
+        429, "insufficient_quota", "You exceeded your current quota", "insufficient_quota"
+    )
+    chain = f"hy3>{there(other)}"
+    async with proxied(trust, endpoint, chain, hunyuan_retry=retry) as proxy:
+        seen = Seen(proxy)
+        got = await ask(proxy, CHAT | {"stream": streamed})
+        assert got.status_code == 200
+        if streamed:
+            assert got.content == EVENT.replace(b"hello", b"other") + LAST
+        else:
+            assert got.json()["choices"][0]["message"]["content"] == "other"
+        assert got.headers["x-hunyuan-fallback"] == f"qwen3@{LOCAL}:{other.port}"
+        assert [request.json["model"] for request in endpoint.arrived] == ["hy3"]
+        assert [request.json["model"] for request in other.arrived] == ["qwen3"]
+        assert "authorization" not in other.arrived[0].headers
+        assert proxy.addon.runtime.metrics.value(FALLBACKS, "openai", "quota", "answered") == 1
+        exchange = exchange_of(seen.flows[0])
+        assert (exchange.profile, exchange.sent_model, exchange.fallback) == (
+            "openai",
+            "qwen3",
+            f"qwen3@{LOCAL}:{other.port}",
+        )
+        assert exchange.base_url == f"https://{LOCAL}:{other.port}/v1"
+        (change,) = [change for change in exchange.changes if change.rule == "fallback"]
+        assert change.why == f"hy3 was over its quota; qwen3 at {LOCAL}:{other.port} was asked in its place"
+        assert (seen.flows[0].request.port, json.loads(seen.flows[0].request.content or b"")["model"]) == (
+            other.port,
+            "qwen3",
+        )
+
+
+PASSING: dict[str, Answer] = {
+    "500": error(500, "internal_error"),
+    "502": error(502, "x"),
+    "503 HTML": Answer(503, {"content-type": "text/html"}, [b"<html>"]),
+    "429": error(429, "rate_limit_exceeded"),
+    "quota": error(429, "insufficient_quota", type="insufficient_quota"),
+    "payment": error(402, "payment_required"),
+    "no such model": error(404, "model_not_found", "The model `hy3` does not exist"),
+    "HTML 200": Answer(200, {"content-type": "text/html"}, [b"<html>"]),
+    "empty 200": Answer(200, {"content-type": "application/json"}, [b""]),
+    "error in a 200": json_answer({"error": {"message": "busy", "type": "rate_limit_error", "code": "429001"}}),
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("failure", PASSING.values(), ids=PASSING.keys())
+async def test_what_is_no_fault_of_the_request(
+    trust: Trust, endpoint: Endpoint, other: Endpoint, failure: Answer, streamed: bool
+):
+    endpoint.answer = lambda _: failure
+    async with proxied(trust, endpoint, f"hy3>{there(other)}") as proxy:
+        got = await ask(proxy, CHAT | {"stream": streamed})
+        assert (got.status_code, b"other" in got.content) == (200, True), got.text
+        assert len(endpoint.arrived) == len(other.arrived) == 1
+
+
+REFUSALS: dict[str, tuple[Answer, int]] = {
+    "bad request": (error(400, "invalid_request_error", "messages.0.content is wrong"), 400),
+    "wrong key": (error(401, "invalid_api_key", "Incorrect API key provided"), 401),
+    "forbidden": (error(403, "forbidden", "not for you"), 403),
+    "content": (error(400, "content_filter", "The request was rejected because it was considered high risk"), 400),
+    "too long": (error(400, "context_length_exceeded", "maximum context length is 8 tokens"), 400),
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(("refusal", "status"), REFUSALS.values(), ids=REFUSALS.keys())
+async def test_what_its_client_has_to_hear(
+    trust: Trust, endpoint: Endpoint, other: Endpoint, refusal: Answer, status: int, streamed: bool
+):
+    endpoint.answer = lambda _: refusal
+    async with proxied(trust, endpoint, f"hy3>{there(other)}") as proxy:
+        got = await ask(proxy, CHAT | {"stream": streamed})
+        assert (got.status_code, other.arrived) == (status, [])
+        assert "x-hunyuan-fallback" not in got.headers
+
+
+async def test_a_rate_limit_that_looks_like_a_bad_request(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda _: error(400, "2003", "请求限频，请稍后重试", "runtime_error")
+    async with proxied(trust, endpoint, f"hy3>{there(other)}", hunyuan_profile="hunyuan") as proxy:
+        assert (await ask(proxy)).status_code == 200
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    ("target", "first", "body", "said"),
+    [
+        ("/messages", "/v1/messages", MESSAGES, b'"type":"message"'),
+        ("/responses", "/v1/chat/completions", RESPONSES, b'"object":"response"'),
+    ],
+    ids=["messages", "responses"],
+)
+async def test_an_endpoint_that_speaks_the_clients_format_and_one_that_does_not(
+    trust: Trust,
+    endpoint: Endpoint,
+    other: Endpoint,
+    target: str,
+    first: str,
+    body: dict[str, Any],
+    said: bytes,
+    streamed: bool,
+):
+    endpoint.answer = lambda _: error(503, "x")
+    async with proxied(trust, endpoint, f"hy3>{there(other)}") as proxy:
+        seen = Seen(proxy)
+        versions = {"anthropic-version": "2023-06-01"} if target == "/messages" else {}
+        got = await ask(proxy, body | {"stream": streamed}, target, **versions)
+        assert got.status_code == 200, got.text
+        assert endpoint.arrived[0].target == first
+        assert other.arrived[0].target == "/v1/chat/completions"
+        assert "anthropic-version" not in other.arrived[0].headers
+        assert b"other" in got.content
+        assert (b"event: " in got.content) if streamed else (said in got.content.replace(b" ", b""))
+        assert b'"model":"hy3"' in got.content.replace(b" ", b"")
+        assert exchange_of(seen.flows[0]).dialect in ("anthropic", "responses")
+
+
+def messages_answer(request: Arrived) -> Answer:
+    message = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": request.json["model"],
+        "content": [{"type": "text", "text": "claude"}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 3, "output_tokens": 1},
+    }
+    if not request.json.get("stream"):
+        return json_answer(message)
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": message | {"content": [], "stop_reason": None}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "claude"}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {}},
+        {"type": "message_stop"},
+    ]
+    return stream_answer(*(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in events))
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [("/chat/completions", CHAT), ("/messages", MESSAGES), ("/responses", RESPONSES)],
+    ids=["chat", "messages", "responses"],
+)
+async def test_an_endpoint_that_speaks_messages_alone(
+    trust: Trust, endpoint: Endpoint, other: Endpoint, target: str, body: dict[str, Any], streamed: bool
+):
+    endpoint.answer = lambda _: error(503, "x")
+    other.answer = messages_answer
+    async with proxied(trust, endpoint, f"hy3>{there(other, 'claude-x', 'anthropic')}") as proxy:
+        got = await ask(proxy, body | {"stream": streamed}, target)
+        assert (got.status_code, b"claude" in got.content) == (200, True), got.text
+        assert other.arrived[0].target == "/v1/messages"
+        assert other.arrived[0].json["model"] == "claude-x"
+
+
+async def test_an_error_after_the_head_of_a_native_stream(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "hy3", "content": [], "usage": {}}
+    events: list[dict[str, Any]] = [
+        {"type": "message_start", "message": message},
+        {"type": "ping"},
+        {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
+    ]
+    data = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+    endpoint.answer = lambda _: stream_answer(*data)
+    async with proxied(trust, endpoint, f"hy3>{there(other)}") as proxy:
+        got = await ask(proxy, MESSAGES | {"stream": True}, "/messages")
+        assert endpoint.arrived[0].target == "/v1/messages"
+        assert (got.content.count(b"event: message_start"), got.content.count(b"Overloaded")) == (1, 0)
+        assert (got.content.count(b"event: message_stop"), b"other" in got.content) == (1, True)
+
+
+async def test_another_model_of_the_same_endpoint(trust: Trust, endpoint: Endpoint):
+    def only_the_other(request: Arrived) -> Answer:
+        return chat_answer("old") if request.json["model"] == "hy3-preview" else error(503, "x")
+
+    endpoint.answer = only_the_other
+    async with proxied(trust, endpoint, "hy3>hy3-preview") as proxy:
+        got = await ask(proxy)
+        assert (got.status_code, got.headers["x-hunyuan-fallback"]) == (200, f"hy3-preview@{LOCAL}")
+        assert [arrived.headers["authorization"] for arrived in endpoint.arrived] == ["Bearer sk-own"] * 2
+        assert got.headers["x-hunyuan-fix-tries"] == "2"
+
+
+async def test_one_after_the_other(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    async with proxied(trust, endpoint, f"hy3>hy3-preview>{there(other)}") as proxy:
+        for _ in range(2):  # the second turn begins with its own model again
+            got = await ask(proxy)
+            assert (got.status_code, got.headers["x-hunyuan-fallback"]) == (200, f"qwen3@{LOCAL}:{other.port}")
+        assert [arrived.json["model"] for arrived in endpoint.arrived] == ["hy3", "hy3-preview"] * 2
+        assert len(other.arrived) == 2
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+async def test_where_all_fail_its_own_endpoints_error_is_given(
+    trust: Trust, endpoint: Endpoint, other: Endpoint, streamed: bool
+):
+    endpoint.answer = lambda _: error(429, "rate_limit_exceeded", "slow down")
+    other.answer = lambda _: error(401, "invalid_api_key", "another")
+    async with proxied(trust, endpoint, f"hy3>{there(other)}>{there(other, 'glm')}") as proxy:
+        seen = Seen(proxy)
+        got = await ask(proxy, CHAT | {"stream": streamed})
+        assert got.status_code == 429
+        assert got.json()["error"]["message"].startswith("slow down")
+        server = f"{LOCAL}:{other.port}"
+        assert got.headers["x-hunyuan-fallback"] == f"none (qwen3@{server}: refused, glm@{server}: refused)"
+        exchange = exchange_of(seen.flows[0])
+        assert (exchange.profile, exchange.sent_model) == ("tokenhub", "")
+        assert "fallback" not in exchange.rules
+        assert seen.flows[0].request.port == endpoint.port
+        assert proxy.addon.runtime.metrics.value(FALLBACKS, "openai", "rate_limit", "failed") == 1
+        assert proxy.addon.runtime.metrics.value(FALLBACKS, "openai", "refused", "failed") == 1
+
+
+@pytest.mark.parametrize("how", ["header", "observe", "mode"])
+async def test_it_can_be_switched_off(trust: Trust, endpoint: Endpoint, other: Endpoint, how: str):
+    endpoint.answer = lambda _: error(503, "x")
+    options = {"hunyuan_mode": "observe"} if how == "observe" else {}
+    asked = {"header": {"x-hunyuan-fallback": "off"}, "mode": {"x-hunyuan-mode": "off"}}.get(how, {})
+    async with proxied(trust, endpoint, f"hy3>{there(other)}", **options) as proxy:
+        got = await ask(proxy, **asked)
+        assert (got.status_code, other.arrived) == (503, [])
+        assert not {"x-hunyuan-fallback", "x-hunyuan-mode"} & endpoint.arrived[0].headers.keys()
+
+
+async def test_other_models_keep_their_way(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    async with proxied(trust, endpoint, f"glm-*>{there(other)}") as proxy:
+        assert (await ask(proxy)).status_code == 503
+        assert proxy.addon.runtime.relay.counts.calls == 0
+
+
+async def test_the_model_is_the_one_that_is_sent(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    chain = f"hy3>{there(other)}, gpt-4o>{there(other, 'never')}"
+    async with proxied(trust, endpoint, chain, hunyuan_models="gpt-*=hy3,qwen*=hy3") as proxy:
+        assert (await ask(proxy, CHAT | {"model": "gpt-4o"})).status_code == 200
+        assert [arrived.json["model"] for arrived in (*endpoint.arrived, *other.arrived)] == ["hy3", "qwen3"]
+
+
+@pytest.mark.parametrize("ending", ["broken", "error event"])
+async def test_nothing_is_asked_after_the_first_byte(trust: Trust, endpoint: Endpoint, other: Endpoint, ending: str):
+    async def breaks() -> AsyncIterator[bytes]:
+        yield EVENT
+        if ending == "broken":
+            raise ConnectionResetError
+        yield b'data: {"error":{"message":"overloaded","type":"overloaded_error"}}\n\n'
+
+    endpoint.answer = lambda _: Answer(200, {"content-type": "text/event-stream"}, breaks())
+    async with proxied(trust, endpoint, f"hy3>{there(other)}") as proxy:
+        got = await ask(proxy, CHAT | {"stream": True})
+        assert (got.status_code, other.arrived) == (200, [])
+        assert b"hello" in got.content
+        assert b"error" in got.content
+        assert "x-hunyuan-fallback" not in got.headers
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("retry", ["off", "all"])
+async def test_an_endpoint_that_says_nothing(
+    trust: Trust, endpoint: Endpoint, other: Endpoint, streamed: bool, retry: str
+):
+    async def silent() -> AsyncIterator[bytes]:
+        yield b": keep-alive\n\n"
+        await asyncio.Event().wait()
+
+    endpoint.answer = lambda _: Answer(200, {"content-type": "text/event-stream"}, silent())
+    options = {"hunyuan_upstream_timeout": "0.5", "hunyuan_retry": retry, "hunyuan_retry_tries": "1"}
+    async with proxied(trust, endpoint, f"hy3>{there(other)}", **options) as proxy:
+        got = await ask(proxy, CHAT | {"stream": streamed})
+        assert (got.status_code, b"other" in got.content) == (200, True)
+
+
+async def test_a_silent_stream_leaves_half_of_the_time_to_the_next(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    async def silent() -> AsyncIterator[bytes]:
+        while True:  # never silent for as long as hunyuan_upstream_timeout
+            yield b": keep-alive\n\n"
+            await asyncio.sleep(0.01)
+
+    endpoint.answer = lambda _: Answer(200, {"content-type": "text/event-stream"}, silent())
+    options = {"hunyuan_retry_deadline": "2", "hunyuan_retry": "all"}
+    async with proxied(trust, endpoint, f"hy3>{there(other)}", **options) as proxy:
+        got = await ask(proxy, CHAT | {"stream": True})
+        assert (got.status_code, b"other" in got.content) == (200, True)
+        assert len(endpoint.arrived) == 1
+
+
+async def test_an_endpoint_that_cannot_be_reached(trust: Trust, other: Endpoint):
+    async with run_endpoint(trust) as gone:
+        pass
+    async with proxied(trust, gone, f"*>{there(other)}") as proxy:
+        assert (await ask(proxy)).status_code == 200
+
+
+async def test_an_open_circuit_is_passed_over(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    other.answer = lambda _: error(503, "x")
+    async with run_endpoint(trust) as third:
+        third.answer = answers("third")
+        chain = f"hy3>{there(other)}>{there(third)}"
+        async with proxied(trust, endpoint, chain, hunyuan_breaker_failures="2") as proxy:
+            for number in range(1, 4):
+                got = await ask(proxy)
+                assert (got.status_code, b"third" in got.content) == (200, True)
+                assert (len(endpoint.arrived), len(other.arrived)) == (min(number, 2), min(number, 2))
+
+
+async def test_its_own_tries_come_first(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    options = {"hunyuan_retry": "all", "hunyuan_retry_tries": "2"}
+    async with proxied(trust, endpoint, f"hy3>{there(other)}", **options) as proxy:
+        got = await ask(proxy)
+        assert (got.status_code, len(endpoint.arrived), got.headers["x-hunyuan-fix-tries"]) == (200, 2, "3")
