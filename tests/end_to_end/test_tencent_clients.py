@@ -235,6 +235,41 @@ def test_an_unknown_client_passes_untouched_and_is_announced_once(native: tuple[
     assert running.process.output.count("is signed with a SecretId that this proxy doesn't know") == 1
 
 
+@pytest.fixture(scope="module")
+def strict(
+    certificates: Certificates, running_tokenhub: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Proxy]:
+    """A proxy for clients that it knows: two requests a minute each."""
+    secrets = tmp_path_factory.mktemp("secrets") / "secrets.toml"
+    secrets.write_text(SECRETS)
+    secrets.chmod(0o600)
+    given = {
+        "hunyuan_upstream": "successor",
+        "hunyuan_tencent_secrets_file": str(secrets),
+        "hunyuan_trust_loopback": "false",
+        "hunyuan_requests_per_minute": "2",
+    }
+    options = [word for name, value in given.items() for word in ("--set", f"{name}={value}")]
+    redirects = {f"{TOKENHUB}:443": running_tokenhub.port}
+    with run_proxy(certificates, redirects, *options, environment={"HUNYUAN_API_KEY": KEY}) as running:
+        yield running
+
+
+def test_where_no_address_says_who_a_client_is_its_signature_does(strict: Proxy, tokenhub: Simulator) -> None:
+    assert code(post(strict, signed(secret_id="AKIDNOBODY"))) == "AuthFailure.SecretIdNotFound"
+    assert code(post(strict, (signed()[0], {**signed()[1], "authorization": "SKIP"}))) == "AuthFailure.SecretIdNotFound"
+    for _ in range(3):  # a wrong signature counts against nobody's limit
+        assert code(post(strict, signed(secret_key="another"))) == "AuthFailure.SignatureFailure"
+    assert tokenhub.requests() == []
+
+    assert "Choices" in post(strict, signed()).json()["Response"]
+    assert post(strict, signed()).headers["x-ratelimit-remaining-requests"] == "0"
+    limited = post(strict, signed())
+    assert code(limited) == "RequestLimitExceeded"
+    assert int(limited.headers["retry-after"]) > 0
+    assert len(tokenhub.requests()) == 2
+
+
 def test_nothing_that_a_client_authenticates_with_is_kept(proxy: Proxy, flows: Path) -> None:
     kept = flows.read_bytes()
     assert kept.count(b"ChatCompletions") > 5, "the flows of the tests before"
