@@ -332,7 +332,7 @@ class Exchange:
     lent: bool = False
     """It goes with the proxy's own key."""
     claim: Any = None
-    """What its client's signature claims, until its body is there (`access.signed_clients.Claim`)."""
+    """What its client's signature claims, until its body is there (`hooks.signed_clients.Pending`)."""
     borrows: bool = False
     """Its client may be lent keys: the addon's own calls to endpoints that it didn't name go with those."""
     secrets: list[bytes] = field(default_factory=list, repr=False)

@@ -47,25 +47,21 @@ def begin(
         path=printable(flow.request.path.partition("?")[0]),
         mode=mode,
         headers=flow.request.headers,
-        error_language=language or accepted_language(_reads(flow.request.headers)),
+        error_language=language or accepted_language(flow.request.headers.get("accept-language")),
     )
     if api and (client := api.client(flow.request.headers)):
         exchange.note_of(exchange.spoken)["client"] = client
+    if exchange.spoken in dialects.SIGNED:
+        exchange.error_language = language or accepted_language(flow.request.headers.get("x-tc-language"))
+        exchange.note_of(exchange.spoken)[REQUEST_ID] = exchange.request_id  # its answers have it in their bodies
     if exchange.error_language != sentences.SOURCE and exchange.spoken and exchange.spoken not in _HOUSE:
         exchange.note_of(exchange.spoken)["language"] = exchange.error_language
-    if exchange.spoken in dialects.SIGNED:
-        exchange.note_of(exchange.spoken)[REQUEST_ID] = exchange.request_id  # its answers have it in their bodies
     if isinstance(before := flow.metadata.get(KEY), dict):  # the flow is replayed
         exchange.comment = str(before.get("comment", ""))
     _under_way[flow] = exchange
     # What differs from the default by now: the rest is read as if it stood there.
     flow.metadata[KEY] = {name: getattr(exchange, name) for name in _AT_FIRST}
     return exchange
-
-
-def _reads(headers: http.Headers) -> str | None:
-    """What the client says of its languages; Tencent Cloud's SDKs have a header of their own for it."""
-    return headers.get("accept-language") or headers.get("x-tc-language")
 
 
 def accepted_language(header: str | None) -> str:

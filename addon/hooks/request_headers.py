@@ -139,10 +139,10 @@ class RequestHeaders:
             self._pass_preflight(flow, route, self._begun(flow, route, mode), caller)
             return
         answer = _answered_here(flow, route, self._settings)
-        signed = signed_clients.read(flow.request, route, self._runtime.secrets.signed)
+        signed = signed_clients.read(flow, route, self._runtime.secrets.signed)
         caller = signed.caller(caller)
-        counted = answer is None and not signed.pending
-        admitted = signed.refusal(caller, await self._admitted(flow, caller, route, counted=counted))
+        admission = await self._admitted(flow, caller, route, counted=answer is None, claimed=signed.pending)
+        admitted = signed.refusal(caller, admission)
         if isinstance(admitted, Response):
             self._refuse(flow, self._begun(flow, route, mode), caller, admitted)
         elif route is not None and isinstance(caller, Caller):
@@ -236,9 +236,12 @@ class RequestHeaders:
         return route
 
     async def _admitted(
-        self, flow: http.HTTPFlow, caller: Caller | Response, route: Route | None, *, counted: bool
+        self, flow: http.HTTPFlow, caller: Caller | Response, route: Route | None, *, counted: bool, claimed: bool
     ) -> Response | dict[str, str]:
-        """The refusal of the request, or the rate limit headers for its answer; none if it isn't `counted`."""
+        """The refusal of the request, or the rate limit headers for its answer; none if it isn't `counted`.
+
+        A `claimed` caller is admitted once it is believed.
+        """
         if self._process.draining.begun:
             return proxy_errors.SHUTTING_DOWN().response()
         if LOOP_GUARD in flow.request.headers:
@@ -250,10 +253,10 @@ class RequestHeaders:
         if isinstance(caller, Response):
             return caller
         client = flow.client_conn
-        if caller.known:
+        if caller.known and not claimed:
             self._runtime.unauthenticated.remove(client)
         refusal = callers.refused(caller, known_host=route is not None, requires_token=self._must_authenticate(flow))
-        if refusal is not None or caller.client is None or not counted:
+        if refusal is not None or caller.client is None or not counted or claimed:
             return refusal or {}
         return await self._runtime.limits.admit(caller.client)
 
@@ -286,7 +289,7 @@ class RequestHeaders:
         request = flow.request
         asked = request.host
         had_key = _readdress(request, route, exchange)
-        had_key = had_key or (exchange.claim is not None and not exchange.claim.signs)
+        had_key = had_key or (exchange.claim is not None and not exchange.claim.is_kept)
         to_chat = (route.dialect is not None and not route.native) or route.lists_models
         translated = exchange.spoken in route.translates
         if to_chat and keys.send_as_bearer(request.headers, alone=translated) and exchange.mode != "off":

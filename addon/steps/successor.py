@@ -36,7 +36,7 @@ class EmbeddingSuccessor(Step):
 
     async def request(self, exchange: Exchange) -> Response | None:
         """A 404 that names the successor."""
-        if exchange.note_of(exchange.dialect).get(UNNAMED):
+        if exchange.notes.get(exchange.dialect, {}).get(UNNAMED):
             self._serve(exchange)
         return successor.embedding_refusal(exchange.chat, context_of(exchange, self.settings))
 

@@ -235,6 +235,25 @@ def test_an_unknown_client_passes_untouched_and_is_announced_once(native: tuple[
     assert running.process.output.count("is signed with a SecretId that this proxy doesn't know") == 1
 
 
+@pytest.mark.parametrize("mode", ["off", "observe"])
+def test_a_native_endpoint_gets_what_its_client_signed(native: tuple[Simulator, Proxy], mode: str) -> None:
+    endpoint, running = native
+    endpoint.reset()
+    answer = post(running, changed(signed(), x_hunyuan_mode=mode)).json()["Response"]
+    assert answer["Choices"][0]["Message"]["Content"] == "hello"
+    refused = post(running, changed(signed(TWO_USERS), x_hunyuan_mode=mode)).json()["Response"]
+    assert refused["Error"]["Code"] == "InvalidParameter"
+    assert len(endpoint.requests()) == 2
+
+
+def test_a_native_endpoint_says_itself_which_actions_it_has(native: tuple[Simulator, Proxy]) -> None:
+    endpoint, running = native
+    endpoint.reset()
+    refused = post(running, changed(signed(), x_tc_action="ChatTranslations")).json()["Response"]
+    assert refused["Error"]["Code"] == "InvalidAction"
+    assert len(endpoint.requests()) == 1
+
+
 @pytest.fixture(scope="module")
 def strict(
     certificates: Certificates, running_tokenhub: Simulator, tmp_path_factory: pytest.TempPathFactory
