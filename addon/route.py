@@ -302,7 +302,8 @@ class Routes:
             address=Address(base.scheme, base.host, base.port, to + question + query),
             respelt=api is not None and meant != sent_path,
             rerouted=rerouted,
-            successors=rerouted and profile != addressed,
+            # What names models of an API that was shut down means them also where it is addressed to the successor.
+            successors=(rerouted and profile != addressed) or (named is not None and not demands.shut_down),
             unrepaired=method == "POST" and dialect is None,
             native=is_native,
             translates=translates,

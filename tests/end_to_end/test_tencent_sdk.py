@@ -68,7 +68,7 @@ class Way:
     sdk: Sdk
 
 
-@pytest.fixture(scope="module", params=["tokenhub", "native"])
+@pytest.fixture(scope="module", params=["tokenhub", "tokenhub by the relay", "native"])
 def running(
     request: pytest.FixtureRequest, certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Simulator, Proxy]]:
@@ -85,6 +85,8 @@ def running(
         options += ["--set", "hunyuan_upstream=successor"]
     profile = "hunyuan" if request.param == "native" else "tokenhub"
     lent = {"HUNYUAN_API_KEY": KEY}
+    if "relay" in request.param:
+        lent |= {"HUNYUAN_RETRY": "all", "HUNYUAN_RETRY_TRIES": "1"}
     with (
         run_simulator(certificates, *given, hosts=[host], profile=profile) as endpoint,
         run_proxy(certificates, {f"{host}:443": endpoint.port}, *options, environment=lent) as proxy,
