@@ -45,7 +45,7 @@ async def test_an_error_counts_as_what_it_means(
 ) -> None:
     caplog.set_level(logging.INFO)
     error = {"error": {"message": "no", "type": "t", "code": None}}
-    endpoint.answer = lambda _: Answer(status, {"content-type": "application/json"}, json.dumps(error).encode())
+    endpoint.answer = lambda _: Answer(status, {"content-type": "application/json"}, [json.dumps(error).encode()])
     said = await post(proxy)
     assert said["Error"]["Code"] == code
     metrics = proxy.addon.runtime.metrics
@@ -64,6 +64,22 @@ async def test_a_good_answer_counts_as_one(proxy: Proxy, endpoint: Endpoint) -> 
     (arrived,) = endpoint.arrived
     assert "authorization" not in arrived.headers
     assert not [name for name in arrived.headers if name.startswith("x-tc-")]
+
+
+async def test_content_types_have_no_parameters(proxy: Proxy, endpoint: Endpoint) -> None:
+    """The vendor's SDK reads neither an error nor a stream that has one."""
+    whole = {"choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}]}
+    whole_type, stream_type = "application/json; charset=utf-8", "text/event-stream; charset=utf-8"
+    endpoint.answer = lambda _: Answer(headers={"content-type": whole_type}, chunks=[json.dumps(whole).encode()])
+    assert (await post(proxy))["Choices"]
+    said = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\n'
+    endpoint.answer = lambda _: Answer(headers={"content-type": stream_type}, chunks=[said, b"data: [DONE]\n\n"])
+    named = {"x-tc-action": "ChatCompletions", "x-tc-version": "2023-09-01", "x-tc-timestamp": str(int(time.time()))}
+    async with proxy.client() as client:
+        root = client.base_url.copy_with(path="/")
+        answer = await client.post(root, json={**ASKED, "Stream": True}, headers=named)
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert answer.headers["x-tc-requestid"]
 
 
 async def test_vectors_that_need_several_calls_are_one_native_answer(proxy: Proxy, endpoint: Endpoint) -> None:

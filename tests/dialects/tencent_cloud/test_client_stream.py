@@ -93,6 +93,13 @@ def test_an_error_is_said_in_the_last_event() -> None:
         assert last["Choices"][0]["FinishReason"] == ""
 
 
+def test_nothing_follows_the_end() -> None:
+    stream = WrittenEvents(TencentCloud().stream(dict(REQUEST)))
+    text = sse.event(json.dumps(chunk(content="a")).encode())
+    sent = [piece for data in (text, text, sse.event(b"[DONE]"), text, text) for piece in stream.feed(data)]
+    assert len(events([*sent, *stream.finish()])) == 3
+
+
 def test_a_stream_without_an_end_says_so() -> None:
     *_, last = events(written([chunk(content="a")], done=False))
     assert last["ErrorMsg"]["Code"] == 4000
