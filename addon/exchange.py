@@ -357,6 +357,8 @@ class Exchange:
     """What is asked of its answer (`answers.json_repair.asked`), and what came of it; `None`: nothing is."""
     is_over_budget: bool = False
     """A budget refuses it, even where its client asked for `observe`."""
+    lasting: str = ""
+    """What of `warning` is true whichever model answers: what steps have said that run `once`."""
     stays: bool = False
     """Its client wants its own model or an error (`x-hunyuan-fallback: off`)."""
     may_run_on: bool = False
@@ -525,6 +527,7 @@ _UNDER_WAY = (
     "rounds",
     "json",
     "is_over_budget",
+    "lasting",
     "stays",
     "may_run_on",
     "to_keep",

@@ -217,7 +217,9 @@ class Pipeline:
                 if step.makes_calls(exchange):
                     raise AnswersItself
             response = await step.request(exchange)
-            if fallback and step.names_model:
+            if step.once:
+                exchange.lasting = exchange.warning
+            elif fallback and step.names_model:
                 exchange.chat["model"] = fallback
             if response is not None:
                 return _seen_by(steps[:number], exchange, response)

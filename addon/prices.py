@@ -57,7 +57,7 @@ def cost(profile: Profile, model_id: str, host: str, usage: Mapping[str, int]) -
         return None
     cached = min(cached, read)
     written = min(written, read - cached) if price.written is not None else 0
-    amount = Decimal()
+    amount: int | Decimal = 0
     for tokens, each in (
         (read - cached - written, price.input),
         (cached, price.cached),
@@ -67,7 +67,7 @@ def cost(profile: Profile, model_id: str, host: str, usage: Mapping[str, int]) -
         if tokens and each is None:
             return None
         amount += tokens * (_units(each) if each is not None else 0)
-    whole = int(amount.to_integral_value(ROUND_HALF_EVEN))
+    whole = amount if isinstance(amount, int) else int(amount.to_integral_value(ROUND_HALF_EVEN))
     return Cost(whole, price.currency, price.as_of) if whole < MOST else None
 
 
@@ -96,6 +96,7 @@ def decimal(amount: int) -> Decimal:
 
 
 @lru_cache(1024)
-def _units(price: float) -> Decimal:
-    """Units of a token. The price is what its file says: `0.1` is a tenth."""
-    return Decimal(str(price)) * _EACH
+def _units(price: float) -> int | Decimal:
+    """Units of a token, nearly always a whole number. The price is what its file says: `0.1` is a tenth."""
+    units = Decimal(str(price)) * _EACH
+    return int(units) if units == units.to_integral_value() else units

@@ -285,7 +285,8 @@ class Routes:
         if named:  # all requests of such an API have the path of its base URL
             own_path = base.path
         to = own_path + (api or _below_base(path)) + of_model if api or rerouted else path
-        meant = (below if rerouted or spoken in translates else own_path) + (api or "") + of_model
+        is_written_anew = spoken in translates or demands.dialect not in _HOUSES
+        meant = (below if rerouted or is_written_anew else own_path) + (api or "") + of_model
         dialect = spoken if spoken and (spoken in translates or spoken not in dialects.foreign()) else None
         if is_native and self._translate == "auto" and spoken in demands.native:
             dialect = dialects.native(spoken)

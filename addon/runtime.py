@@ -233,7 +233,11 @@ class Runtime:
     def _checks(self) -> list[Check]:
         """What the proxy's health consists of, in the order of docs/operations.md. Each name is a label of a metric."""
         chains = [self.chain, self.kept.chain]
-        traffic = Traffic(open_circuits=self.breaker.open, lent_key=lambda: self.secrets.key)
+        traffic = Traffic(
+            open_circuits=self.breaker.open,
+            lent_key=lambda: self.secrets.key,
+            other_keys=lambda: self.secrets.providers.secrets,
+        )
         self.sinks.add(traffic)
         return [
             Check("endpoint", traffic.endpoint),
@@ -254,7 +258,8 @@ class Runtime:
 
     def _written(self) -> list[Path]:
         """Files that are written."""
-        return [file for file in (self._settings.store.sqlite, self._settings.log_file) if file is not None]
+        files = (self._settings.store.sqlite, self._settings.log_file, self.spending.file)
+        return [file for file in files if file is not None]
 
     def _lost(self) -> dict[str, int]:
         """Lines and spans that could not be written or sent, since the start."""

@@ -205,6 +205,13 @@ async def breaking(world: World) -> object:
     return None
 
 
+async def falling(world: World) -> object:
+    """The models that are asked where the first fails."""
+    world.endpoint.answer = json_answer({"error": {"message": "down"}}, status=503)
+    await post(world, CHAT)
+    return [request.json["model"] for request in (*world.endpoint.arrived, *world.other.arrived)]
+
+
 async def refused(world: World) -> object:
     """The most tokens that each try asks for, where the endpoint takes a hundred."""
 
@@ -308,6 +315,19 @@ async def logged(world: World) -> object:
     return [(name, line[0]) for name, line in lines if "line " in line]
 
 
+async def streaming(world: World) -> object:
+    """What arrives of a request for a stream."""
+    world.endpoint.answer = stream_answer(b"data: [DONE]\n\n")
+    good = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    await post(world, good)
+    return [request.body for request in world.endpoint.arrived]
+
+
+async def ledger(world: World) -> object:
+    """Whether something keeps what calls used."""
+    return "ledger" in world.proxy.addon.runtime.sinks.dropped
+
+
 async def beats(world: World) -> object:
     """Whether a silent stream has a comment in it."""
 
@@ -384,7 +404,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_upstream": ("http://localhost:{plain}/elsewhere", after(CHAT), {}),
     "hunyuan_translate": ("never", after(MESSAGES, path="/messages"), {}),
     "hunyuan_model_map": (
-        '[{"when": {"tag": "cod*"}, "model": "hunyuan-pro"}]',
+        '[{{"when": {{"tag": "cod*"}}, "model": "hunyuan-pro"}}]',
         after(CHAT, x_hunyuan_tag="Coding"),
         {},
     ),
@@ -449,6 +469,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_retry_tries": ("7", after(CHAT), RETRIED),
     "hunyuan_retry_deadline": ("7", after(CHAT), RETRIED),
     "hunyuan_upstream_timeout": ("7", after(CHAT), RETRIED),
+    "hunyuan_fallbacks": ("*>http://127.0.0.1:{plain}/v1:qwen3", falling, {}),
     "hunyuan_mend": ("off", refused, {"hunyuan_profile": "tokenhub"}),
     "hunyuan_breaker_failures": ("1", breaking, {}),
     "hunyuan_breaker_seconds": ("0.5", breaking, {"hunyuan_breaker_failures": "1"}),
@@ -469,6 +490,8 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_log_file": ("{folder}/log", logged, {}),
     "hunyuan_log_bytes": ("10", logged, LOGGED),
     "hunyuan_log_files": ("0", logged, LOGGED | {"hunyuan_log_bytes": "10"}),
+    "hunyuan_usage": ("ask", streaming, {}),
+    "hunyuan_usage_days": ("0", ledger, {}),
     "hunyuan_fast_dispatch": (False, dispatch, {}),
     "hunyuan_alerts": ("store=2", watched, {}),
     "hunyuan_alert_webhook_file": ("{folder}/webhook", watched, {}),

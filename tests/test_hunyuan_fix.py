@@ -365,7 +365,7 @@ async def test_a_stream_is_passed_on_as_it_comes(proxy: Proxy, endpoint: Endpoin
             received += chunk
             first_arrived.set()
     assert received == STREAM
-    assert answer.headers["x-hunyuan-fix"] == "parameters"
+    assert answer.headers["x-hunyuan-fix"] == "parameters,answer-usage"
     assert endpoint.arrived[0].headers["accept-encoding"] == "identity"
 
 

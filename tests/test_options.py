@@ -46,7 +46,8 @@ def test_mitmproxy_is_told_of_text_and_switches_only(option: Option):
     assert option.type in (str, bool)
     assert option.name.startswith("hunyuan_")
     assert option.help.endswith(".")
-    assert "key" not in option.name.removesuffix("_key_file"), "a key is never an option; the path of its file may be"
+    named = option.name.removesuffix("_key_file").removesuffix("_keys_file")
+    assert "key" not in named, "a key is never an option; the path of its file may be"
 
 
 @pytest.mark.parametrize(
@@ -109,8 +110,8 @@ def test_values_are_read(name: str, text: object, value: object):
         ("language", "fr", "zh, en"),
         ("overlong", "cut", "auto, warn, error"),
         ("window", "0", "from 1"),
-        ("profile", "openai", ", ".join(profiles.names())),
-        ("hosts", "localhost=openai", ", ".join(profiles.names())),
+        ("profile", "open-ai", ", ".join(profiles.names())),
+        ("hosts", "localhost=open-ai", ", ".join(profiles.names())),
         ("hosts", "https://localhost", "without a port"),
         ("hosts", "localhost:9000", "without a port"),
         ("successors", "a", "old=new"),

@@ -39,8 +39,8 @@ class CloudKey:
             missing = KEY_VARIABLE if given == [ID_VARIABLE] else ID_VARIABLE
             raise OptionError(f"{given[0]}: {say('{name} is needed beside it', name=missing)}")
         try:
-            if self.value is not None:
-                tc3.credentials(self.value)
+            if self.value is not None and tc3.credentials(self.value).secret_id != self._given(ID_VARIABLE):
+                raise UnusableCredentials("a part of the key has a blank, or another character that no key has")
         except UnusableCredentials as error:
             raise OptionError(f"{ID_VARIABLE}, {KEY_VARIABLE}: {translated(terminal.language(), str(error))}") from None
 

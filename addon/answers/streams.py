@@ -286,9 +286,16 @@ class ChatStream:
         if head:
             self._head, self._unread = head, b""
         before = b""
-        changed = self._take_usage(chunk)
+        is_hidden = self._plan.usage_hidden and self._is_only_usage(chunk)
+        changed = False
+        if is_hidden:
+            self.usage = chunk["usage"]
+        else:
+            changed = self._take_usage(chunk)
         if isinstance(chunk.get("usage"), dict) and not choices:
             before = b"".join(self._events(index, self._choice(index).end_text(self._note)) for index in self._choices)
+        if is_hidden:
+            return before
         frame, frames = _only_frame(choices), None
         for place, choice in enumerate(choices if isinstance(choices, list) else ()):
             if isinstance(choice, dict):
@@ -305,9 +312,7 @@ class ChatStream:
             self._leaking = any(choice.is_busy for choice in watched)
             self._unbegun = self._unbegun and not any(choice.begun for choice in watched)
         sent = event.raw
-        if self._plan.usage_hidden and self._is_only_usage(chunk):
-            sent = b""
-        elif changed:
+        if changed:
             sent = b"" if _is_empty(chunk) else event.with_data(json_body.serialise(chunk))
         if frame is not None and frames is not None and not self._holds_text:
             take = frames.adder_for_all_like(frame)

@@ -192,6 +192,11 @@ class Spending:
         return bool(self._budgets)
 
     @property
+    def file(self) -> Path | None:
+        """The file in which it is counted, if it is one."""
+        return self.place if isinstance(self.place, Path) else None
+
+    @property
     def is_failing(self) -> bool:
         """Whether the counters of all workers can't be reached."""
         return self._guard.failing
@@ -202,11 +207,13 @@ class Spending:
         """Whether a call of `client` in `session` has to keep to any budget."""
         return bool(self._budgets.applying(client, session))
 
-    async def reserve(self, exchange: str, client: str, session: str, tokens: int, cost: Cost | None) -> Verdict:
+    async def reserve(
+        self, exchange: str, client: str, session: str, tokens: int, cost: Cost | None, *, patience: float = HELD_WAIT
+    ) -> Verdict:
         """Reserve what the call of `exchange` will probably use: `tokens`, and `cost`, `None` where it isn't known.
 
-        Waits for a while where all that is left is held by calls under way. Raises nothing but `CancelledError`; then,
-        and in every other case, `over` has to follow.
+        Waits up to `patience` seconds where all that is left is held by calls under way. Raises nothing but
+        `CancelledError`; then, and in every other case, `over` has to follow.
         """
         held = _Held(self._applied(client, session))
         unpriced = _unpriced([one.budget for one in held.applied], cost)
@@ -218,7 +225,7 @@ class Spending:
         if not claims:
             return Verdict(unpriced=unpriced)
         held.keys = [claim.key for claim in claims]  # before the first wait: a cancelled call may hold them already
-        until, pause = self._monotonic() + HELD_WAIT, FIRST_PAUSE
+        until, pause = self._monotonic() + patience, FIRST_PAUSE
         while True:
             answer = await self._reserved(held.id, claims)
             self._note([one for one, _ in wanted], answer.standings)

@@ -21,17 +21,21 @@ from urllib.parse import urlsplit
 
 from .. import admission, options, profiles, stores, texts
 from ..access import keys
+from ..access.call_keys import CallKeys
 from ..access.callers import Caller
 from ..access.keys import Destination, KeySettings, LentKey, Withheld
+from ..access.provider_keys import ProviderKeys, ProviderKeySettings
 from ..admission import Admission
 from ..admission.leases import Leases
 from ..cascade import Ahead, Cascade, CascadeSettings
+from ..config import values as read
 from ..config.option import OptionError, part
-from ..exchange import Response
+from ..exchange import Exchange, Response
 from ..images import data, pixels
 from ..options import OPTIONS, Settings
 from ..profiles import Profile
 from ..route import SUCCESSOR, Address, Route, Routes
+from ..steps import describe_images
 from ..stores.redis import redis_client
 from ..texts import marks, terminal
 from ..texts.terminal import say
@@ -168,9 +172,8 @@ def _settings(given: argparse.Namespace) -> tuple[Settings, Transport]:
 async def _describe(given: argparse.Namespace, settings: Settings, made: Transport) -> Outcome:
     """Describe everything. Raises `Refused`, `OptionError`."""
     # 1. Where do calls go, with whose key, and what keeps their results?
-    route = _route(settings)
-    profile = profiles.load(route.profile)
-    key = _key(settings, made, route, profile)
+    target, elsewhere = _target(settings, made)
+    profile = profiles.load(target.profile)
     levels = stores.open_levels(settings.store, settings.store_max_bytes)
     if not levels:
         raise Refused(say("hunyuan_store=memory keeps nothing for a proxy: name sqlite or redis://HOST:PORT/DB"))
@@ -182,11 +185,12 @@ async def _describe(given: argparse.Namespace, settings: Settings, made: Transpo
     chain = stores.Chain(stores.Memory(settings.cache_entries, settings.cache_bytes), levels)
     cascade = Cascade(Vision(Calls(http, Gate(calls, breaker))), known=Descriptions(chain))
     cascade.configure(part(settings, CascadeSettings))
-    target = Target(route.base_url, {"Authorization": key}, admission.account(profile, key, settings), profile.name)
     asked_in = marks.tracked(texts.load(texts.language_of(settings.language)))
 
     async def one(source: str) -> Ahead:
-        return await cascade.describe_ahead(source, profile, target, asked_in, ask=not given.dry_run)
+        return await cascade.describe_ahead(
+            source, profile, target, asked_in, ask=not given.dry_run, elsewhere=elsewhere
+        )
 
     # 2. Describe, so many at once. What was paid for is kept, also when a person ends it.
     try:
@@ -207,6 +211,32 @@ async def _describe(given: argparse.Namespace, settings: Settings, made: Transpo
     return outcome
 
 
+def _target(settings: Settings, made: Transport) -> tuple[Target, bool]:
+    """Where a proxy would send the vision calls of its reverse port, and with which key.
+
+    And whether that is `hunyuan_vision_upstream`. Raises `Refused`, `OptionError`.
+    """
+    lent = LentKey().configured(part(settings, KeySettings))
+    named = ProviderKeys().configured(part(settings, ProviderKeySettings))
+    elsewhere = settings.vision_upstream is not None
+    if settings.vision_upstream is not None:
+        describe_images.check(settings)
+        name, base = Routes(settings).endpoint(settings.vision_upstream)
+        profile = profiles.load(name)
+        _refuse_plan(profile)
+        call_keys = CallKeys(lambda: named, lambda: lent)
+        call_keys.configure(settings.upstream, made)
+        key = call_keys.authorization(base, Exchange(borrows=True))
+    else:
+        route = _route(settings)
+        profile, base = profiles.load(route.profile), read.base_url(route.base_url)
+        key = _key(settings, made, route, profile, named=named, lent=lent)
+    if isinstance(key, Withheld):
+        raise Refused(say("there is no key for the vision calls: {why}", why=key.value))
+    headers = {"Authorization": key} if key else {}
+    return Target(str(base), headers, admission.account(profile, key, settings), profile.name), elsewhere
+
+
 def _route(settings: Settings) -> Route:
     """Where a client of the reverse port would send chat calls."""
     address = Address("https", urlsplit(ENDPOINT).netloc, 443, "/v1/chat/completions")
@@ -216,26 +246,30 @@ def _route(settings: Settings) -> Route:
     return route
 
 
-def _key(settings: Settings, made: Transport, route: Route, profile: Profile) -> str:
-    """The `Authorization` of the calls, by the rules for lending. Raises `Refused`, `OptionError`."""
+def _key(
+    settings: Settings, made: Transport, route: Route, profile: Profile, *, named: ProviderKeys, lent: LentKey
+) -> str | Withheld:
+    """The `Authorization` of the calls, by the rules for lending. Raises `Refused`."""
     host = route.address.host
     if profiles.shut_down(host):
         raise Refused(say("{host} has been shut down: name its successor with hunyuan_upstream", host=host))
-    if profile.plan:
-        raise Refused(say("this is a plan's endpoint, whose terms forbid calls that nobody waits for"))
+    _refuse_plan(profile)
     if not (settings.vision_model or profile.vision_model):
         raise Refused(say("no vision model is known for this endpoint: name one with hunyuan_vision_model"))
+    of_file = named.key_for(host, route.address.port, route.address.path)
     to = Destination(
         on_this_machine=is_loopback(host) and made.proxy is None,
         encrypted=route.address.scheme == "https",
         verified=not made.insecure,
-        of_the_keys_vendor=route.lends,
+        of_the_keys_vendor=route.lends or of_file is not None,
     )
-    key = LentKey().configured(part(settings, KeySettings)).value
-    lent = keys.lend(key, {}, Caller(True), to, addressed=lambda: True, origins=frozenset())
-    if isinstance(lent, Withheld):
-        raise Refused(say("there is no key for the vision calls: {why}", why=lent.value))
-    return lent
+    key = lent.value if of_file is None else of_file.key
+    return keys.lend(key, {}, Caller(True), to, addressed=lambda: True, origins=frozenset())
+
+
+def _refuse_plan(profile: Profile) -> None:
+    if profile.plan:
+        raise Refused(say("this is a plan's endpoint, whose terms forbid calls that nobody waits for"))
 
 
 async def _each(

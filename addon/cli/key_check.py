@@ -13,6 +13,7 @@ from .. import profiles
 from ..access import keys
 from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
+from ..dialects import UPSTREAM_DIALECTS
 from ..route import Address
 from ..texts.terminal import say
 from ..upstream.failure import CallFailed
@@ -57,7 +58,14 @@ def route_of(addon: InForce) -> Route:
     return route
 
 
-async def checked(addon: InForce) -> KeyCheck:
+def _of_signed_api(addon: InForce) -> KeyCheck:
+    """What is known of the keys for Tencent Cloud's own API, which has no call that costs nothing."""
+    if addon.runtime.secrets.cloud.value:
+        return KeyCheck("not tried", say("Key: a SecretId and a SecretKey are set. Each call costs, so none is tried."))
+    return KeyCheck("none", say("Key: TENCENTCLOUD_SECRET_ID isn't set, so clients send their own."))
+
+
+async def checked(addon: InForce) -> KeyCheck:  # noqa: PLR0912 - a case each
     """Ask the endpoint for its models with the key that `addon` lends; under the rules for lending, and with the proxy
     and the certificates of the addon's own calls.
 
@@ -65,6 +73,8 @@ async def checked(addon: InForce) -> KeyCheck:
     """
     route = route_of(addon)
     host, profile = route.address.host, profiles.load(route.profile)
+    if not UPSTREAM_DIALECTS[profile.dialect].lists_models:
+        return _of_signed_api(addon)
     if not addon.runtime.secrets.key.value:
         if page := profile.key_pages.get(host):
             said = say("Key: HUNYUAN_API_KEY isn't set, so clients send their own. Keys are made at {page}", page=page)

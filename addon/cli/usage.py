@@ -250,7 +250,7 @@ def _shown(cost: Decimal | None) -> str:
     """An amount for a person: four decimals, or as many as show something."""
     if cost is None:
         return "-"
-    return f"{cost:,.4f}" if cost == 0 or cost >= Decimal("0.01") else f"{cost:.3g}".rstrip()
+    return f"{cost:,.4f}" if cost == 0 or cost >= Decimal("0.01") else f"{cost.normalize():.3g}"
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:

@@ -206,6 +206,13 @@ class Demands(Protocol):
         """The texts that may be put into a request."""
 
 
+class RepeatedEvent(Protocol):
+    """An event of a stream that others differ from in their text alone."""
+
+    def chat_event(self, data: bytes) -> bytes | None:
+        """The bytes of the chat event for the `data` of such another one; `None` for any other event."""
+
+
 class UpstreamDialect(AnswerReader, Protocol):
     """A format that an upstream speaks."""
 
@@ -226,3 +233,9 @@ class UpstreamDialect(AnswerReader, Protocol):
 
     def goes_on(self, raw: bytes) -> bool:
         """Whether the bytes of whole events tell that none ends the answer, or is an error. `True` is certain."""
+
+    def repeated(self, data: bytes, chunks: list[JsonObject], made: bytes) -> RepeatedEvent | None:
+        """What need not be read of later events: those like this one, whose `data` became `chunks`, written as `made`.
+
+        `None` where each has to be read.
+        """

@@ -85,6 +85,9 @@ class ChatUpstream:
         """`body` itself."""
         return body
 
+    def repeated(self, data: bytes, chunks: list[JsonObject], made: bytes) -> None:
+        """None: each event is read."""
+
     def goes_on(self, raw: bytes) -> bool:
         """See `chat_events.go_on`."""
         return chat_events.go_on(raw)

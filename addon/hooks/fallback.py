@@ -192,14 +192,13 @@ class Fallback:
         there = self._there(entry)
         tries = self._tries(there, before)
         self._look_at_breaker(there)
-        model = was["sent_model"] or exchange.model
-        failed = model if not self._failed else f"{model} and its other fallbacks"
+        failed = was["sent_model"] or exchange.model
         self._go(there)
-        why = f"{reasons.said(self._reason, failed)}; {entry.model} at {_provider(there)} was asked in its place"
-        exchange.note([Change(rule_names.FALLBACK, "", why)])
+        why, model, provider = reasons.said(self._reason, safe_text.plain(failed)), entry.model, _provider(there)
+        exchange.note([Change(rule_names.FALLBACK, "", f"{why}; {model} at {provider} was asked in its place")])
         mending = MendedTry(self._flow, exchange, self._pipeline, settings, self._runtime)
         data, request = await self._made(there)
-        exchange.fallback = f"{entry.model}@{_provider(there)}"
+        exchange.fallback = f"{model}@{provider}"
         _become(self._flow.request, request)
         came = self._came
         if came is not None:
@@ -207,12 +206,7 @@ class Fallback:
         self._now = there
         logger.info(
             "%s",
-            say(
-                "{why}: {model} at {provider} is asked in its place",
-                why=reasons.said(self._reason, safe_text.plain(failed)),
-                model=entry.model,
-                provider=_provider(there),
-            ),
+            say("{why}: {model} at {provider} is asked in its place", why=why, model=model, provider=provider),
         )
         job = replace(
             before,
@@ -307,7 +301,7 @@ class Fallback:
         exchange.profile, exchange.base_url, exchange.dialect = there.profile.name, there.base_url, there.dialect
         exchange.successors = exchange.elsewhere = exchange.fails_closed = False
         exchange.headers, exchange.lent = there.headers, there.lent
-        exchange.notes, exchange.warning = copy.deepcopy(self._notes), self._warning
+        exchange.notes, exchange.warning = copy.deepcopy(self._notes), exchange.lasting or self._warning
         exchange.plan, exchange.demands = AnswerPlan(), None
         exchange.prompt = exchange.to_keep = exchange.to_hear = exchange.json = exchange.rounds = None
         exchange.json_said, exchange.sent_model, exchange.may_hold_images = "", "", True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -24,21 +24,22 @@ EMBEDDINGS: Final = "embeddings"
 class Pattern:
     """A text in which `*` stands for any characters and `?` for one. `lowers`: it is in lower case."""
 
-    __slots__ = ("_regex", "text")
+    __slots__ = ("_regex", "is_literal", "text")
 
     def __init__(self, text: str, *, lowers: bool = False) -> None:
         self.text = text.lower() if lowers else text
+        self.is_literal = not any(mark in text for mark in "*?")
         self._regex = re.compile(fnmatch.translate(self.text.replace("[", "[[]")))
 
     def fits(self, value: str) -> bool:
         """Whether `value` is what the pattern says."""
-        return self._regex.match(value) is not None
+        return value == self.text if self.is_literal else self._regex.match(value) is not None
 
     def covers(self, other: Pattern) -> bool:
         """Whether everything that fits `other` surely fits this."""
         if self.text == other.text or not self.text.strip("*"):
             return True
-        return not any(mark in other.text for mark in "*?") and self.fits(other.text)
+        return other.is_literal and self.fits(other.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,16 @@ class Row:
 def hidden_by(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
     """Rows that no request can reach, each with the earlier row that takes all of its requests."""
     found = []
+    checks = iter(range(_MOST_CHECKS))
     for place, row in enumerate(rows):
-        earlier = next((other for other in rows[:place] if _takes_all(other, row)), None)
+        earlier = next((other for other in rows[:place] if _takes_all(other, row, checks)), None)
         if earlier is not None:
             found.append((row, earlier))
     return found
+
+
+_MOST_CHECKS: Final = 20_000
+"""Patterns that are held against each other, some 10 ms in all: with more, later rows aren't looked at."""
 
 
 def unreachable(rows: Sequence[Row]) -> list[str]:
@@ -113,11 +119,15 @@ def unreachable(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def _takes_all(earlier: Row, row: Row) -> bool:
-    """Whether every request that `row` is for is taken by `earlier`."""
+def _takes_all(earlier: Row, row: Row, checks: Iterator[int]) -> bool:
+    """Whether every request that `row` is for is taken by `earlier`. `checks` runs out where that takes too long."""
     if row.is_for_embeddings and not earlier.is_for_embeddings:
         return False
     return all(
-        condition in row.when and all(any(one.covers(other) for one in patterns) for other in row.when[condition])
+        condition in row.when
+        and all(
+            any(next(checks, None) is not None and one.covers(other) for one in patterns)
+            for other in row.when[condition]
+        )
         for condition, patterns in earlier.when.items()
     )

@@ -130,7 +130,10 @@ def known_model(profile: str, model: str) -> str:
         return OTHER
 
 
-RETRY_REASONS: Final = ("http_429", "http_4xx", "http_5xx", "timeout", "unusable_answer", "mended", "connection")
+RETRY_REASONS: Final = (
+    *("http_429", "http_4xx", "http_5xx", "timeout", "unusable_answer", "connection"),
+    *("mended", "fallback"),
+)
 """Why a call is tried again, as it is counted."""
 
 
@@ -153,6 +156,7 @@ def by_reason(failures: Mapping[str, int]) -> Counter[str]:
 _REASONS: Final[Mapping[str, str]] = {
     "no answer in time": "timeout",
     "mended": "mended",
+    "fallback": "fallback",
     **dict.fromkeys(
         [
             flaws.ERROR_ANSWER,

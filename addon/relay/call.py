@@ -69,7 +69,7 @@ class Call:
 
         async def attempt(number: int) -> Outcome:
             return await self._tries.make(
-                self._sending, self._client, again=again or number > 1, begins_by=self._begins_by()
+                self._sending, self._client, again=again or number > 1, leaves_half=self._leaves_half
             )
 
         response: RawResponse | None = await persist(
@@ -79,13 +79,10 @@ class Call:
             response = await self._mended_try(response)
         return response
 
-    def _begins_by(self) -> float | None:
-        """When a stream must have begun where there is another endpoint left: half of the time is for that one."""
-        fallbacks = self._job.fallbacks
-        if fallbacks is None or not fallbacks.is_left:
-            return None
-        now = self._timing.clock()
-        return now + (self._until - now) / 2
+    @property
+    def _leaves_half(self) -> bool:
+        """Whether half of the time is for another endpoint."""
+        return self._job.fallbacks is not None and self._job.fallbacks.is_left
 
     async def _elsewhere(self, first: RawResponse | None, fallbacks: Fallbacks) -> RawResponse | None:
         """The answer of the first fallback that has one; `first`, where that is an answer, or none has.
@@ -155,7 +152,7 @@ class Call:
                     self._client,
                     again=True,
                     gives_up=False,
-                    begins_by=self._begins_by(),
+                    leaves_half=self._leaves_half,
                     begun=self._tell,
                 )
                 if isinstance(answer, RawResponse) and answer.status < 400:

@@ -157,8 +157,12 @@ class Rounds:
 
     async def _next(self, said: Said) -> _Next | None:
         """The request of the next round; `None` where there is none, which `wanted.ended` says."""
-        wanted, sent = self._wanted, self._first.sent
-        context = self._job.exchange.demands if self._job.exchange is not None else None
+        exchange, sent = self._job.exchange, self._first.sent
+        if exchange is not None and exchange.rounds is not self._wanted:
+            if exchange.rounds is None:
+                return None  # it went to another endpoint, where that isn't wanted
+            self._wanted = exchange.rounds
+        wanted, context = self._wanted, exchange.demands if exchange is not None else None
         wanted.ended = ""
         if sent.job.native or not Reading.of(sent.job).is_house or not isinstance(context, RuleContext):
             wanted.ended = "format"

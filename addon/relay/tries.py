@@ -137,19 +137,19 @@ class Tries:
         *,
         again: bool,
         gives_up: bool = True,
-        begins_by: float | None = None,
+        leaves_half: bool = False,
         begun: Callable[[int], None] = _unheard,
     ) -> Outcome:
         """Make one try. An answer that is streamed goes to `client` as it comes, a whole one is returned.
 
         `again`: it goes ahead of new calls, and waits for its slot until the call's deadline. `gives_up`: the client
         gets the headers of a stream at the deadline, even if it hasn't begun, since nothing is tried again after it.
-        `begins_by`: when a stream must have begun, on the clock; else the try has failed, and is made no more.
+        `leaves_half`: a stream that isn't opened in half of the time that is left has failed, and isn't tried again.
         `begun` is called with the status before the client gets the first bytes of a stream. Raises `ClientLeft`.
         """
         self._job, self._headers, self._body = sending.job, sending.headers, sending.body
         self._client, self._gives_up, self._begun = client, gives_up, begun
-        self._begins_by = begins_by if sending.job.streamed else None
+        self._leaves_half = leaves_half
         self.refusal, self.reason = (0, b""), ""
         return await self._try(again=again)
 
@@ -317,10 +317,9 @@ class Tries:
             return self._failed(str(error), failures.unreached(error, job))
 
     def _in_time(self) -> asyncio.Timeout:
-        """The time in which a stream must begin."""
-        if self._begins_by is None:
-            return asyncio.timeout(None)
-        return asyncio.timeout(max(0.0, self._begins_by - self._timing.clock()))
+        """The time in which a stream must be opened. One that is sent after the deadline may take any."""
+        left = self._until - self._timing.clock()
+        return asyncio.timeout(left / 2 if self._leaves_half and self._job.streamed and left > 0 else None)
 
     def _traced(self) -> Headers:
         """The headers of the try under way: they name its span."""

@@ -26,11 +26,9 @@ def check(body: JsonObject, context: RuleContext) -> Response | None:
 def embeddings(body: JsonObject, context: RuleContext) -> list[Change]:
     """Remove what the endpoint doesn't take from an embeddings body.
 
-    `encoding_format: base64`, which openai-python sends unasked, is kept by `context.plan.base64_embeddings`: also
-    where it is accepted, since some servers take it and answer with numbers all the same.
+    `encoding_format: base64`, which openai-python sends unasked, is kept by `context.plan.base64_embeddings`.
     """
     changes: list[Change] = []
-    context.plan.base64_embeddings = body.get("encoding_format") == "base64"
     for key in [key for key in body if key not in context.keep_params]:
         accepted = key in context.profile.embeddings.parameters
         if accepted and body[key] is not None:
@@ -38,6 +36,7 @@ def embeddings(body: JsonObject, context: RuleContext) -> list[Change]:
         value = body.pop(key)
         why = f"null: {key} removed" if accepted else f"{key} is not accepted: removed"
         if key == "encoding_format" and value == "base64":
+            context.plan.base64_embeddings = True
             why = "floats are asked for, the answer is packed into base64 again"
         elif key == "dimensions" and value is not None:
             why = "the model has one vector length only: removed"

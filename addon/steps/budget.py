@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from .. import events, prices
 from ..budgets.lines import Budget, amount
-from ..budgets.spending import Spent, Verdict
+from ..budgets.spending import HELD_WAIT, Spent, Verdict
 from ..dialects import DIALECTS
 from ..exchange import Exchange, JsonObject, Response
 from ..observe.metrics import counter
@@ -69,8 +69,16 @@ class KeepToBudget(Step):
         host = urlsplit(exchange.base_url).hostname or ""
         model = str(exchange.chat.get("model") or "")
         cost = prices.cost(context.profile, model, host, {"input": tokens, "output": answer})
-        verdict = await spending.reserve(exchange.id, exchange.client, exchange.session, tokens + answer, cost)
-        return told(self.runtime, exchange, verdict, model, host, is_observed=self.settings.mode == "observe")
+        is_observed = self.settings.mode == "observe"
+        verdict = await spending.reserve(
+            exchange.id,
+            exchange.client,
+            exchange.session,
+            tokens + answer,
+            cost,
+            patience=0.0 if is_observed else HELD_WAIT,  # what only observes delays nothing
+        )
+        return told(self.runtime, exchange, verdict, model, host, is_observed=is_observed)
 
     def done(self, exchange: Exchange, outcome: object) -> None:
         """Give back what is still reserved."""

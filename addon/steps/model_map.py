@@ -51,6 +51,7 @@ class ModelMap(Step):
     """
 
     name = applied.NAME
+    names_model = True
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Put the model and the settings of the row into the request."""

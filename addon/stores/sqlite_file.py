@@ -114,7 +114,7 @@ def connect(path: Path, schema: Schema) -> sqlite3.Connection:
     this program, and `sqlite3.Error` and `OSError`.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone(path.parent):
+    with _alone(path.parent, schema.patience):
         try:
             return _opened(path, schema)
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
@@ -127,12 +127,14 @@ def connect(path: Path, schema: Schema) -> sqlite3.Connection:
 def connect_to_read(path: Path, schema: Schema) -> sqlite3.Connection:
     """A connection that changes nothing in the file at `path`, which others may write meanwhile.
 
-    Raises `FileNotFoundError`, `StoreError` for what is no such file of this version, and `sqlite3.Error`.
+    Raises `FileNotFoundError`, also for one that another process is just making, `StoreError` for what is no such file
+    of this version, and `sqlite3.Error`.
     """
     path.stat()
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_WAIT)
     try:
-        _check(connection, path, schema)
+        if not _check(connection, path, schema):
+            raise FileNotFoundError(path)
     except BaseException:
         connection.close()
         raise
@@ -262,14 +264,14 @@ def _set_aside(path: Path, error: Error) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path, patience: float = LOCK_WAIT) -> Iterator[None]:
     """Keep other processes of this program from opening a store in `folder`, or setting one aside, at the same time."""
     if operating_system.is_windows():
         yield  # there an open file can't be renamed anyway
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        deadline = time.monotonic() + LOCK_WAIT
+        deadline = time.monotonic() + patience
         while not operating_system.lock(handle):
             if time.monotonic() > deadline:
                 raise StoreError(f"another process has been opening a store in {folder} for too long")

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scripts.lib.bench_loads import Load, cpu_loads, translated_loads
+from scripts.lib.bench_loads import Load, cpu_loads, native_load, translated_loads
 from scripts.lib.bench_process import Cores, cpu_note, cpu_seconds
 from scripts.lib.bench_proxies import (
     ADDON,
     AGAIN,
     BARE,
     LITELLM,
+    NATIVE,
     OBSERVED,
     OFF,
     REPAIRING,
@@ -77,6 +78,8 @@ def pairs(chunks: int) -> Iterator[Pair]:
         whole, stream = loads.whole, loads.stream
         yield Pair(Row(whole.name, whole.target, "base: in chat, by ours"), whole, ADDON, ADDON, base_load=loads.chat)
         yield Pair(Row(stream.name, stream.target), stream, STREAMING, ADDON)
+    native, left = native_load(chunks), by_name[f"stream of {chunks} chunks"]
+    yield Pair(Row(native.name, native.target, "base: in chat, by ours"), native, ADDON, NATIVE, base_load=left)
     small = by_name["1 KB repaired"]
     yield Pair(Row("1 KB, hunyuan_mode=off", 1.25), small, BARE, OFF)
     yield Pair(Row("1 KB, all observed", hint="base: no admin server"), small, UNOBSERVED, OBSERVED)

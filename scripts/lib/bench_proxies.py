@@ -21,7 +21,9 @@ BARE, AGAIN, STREAMING = "bare", "bare again", "bare, streaming"
 ADDON, OFF, LITELLM = "hunyuan-fix", "hunyuan_mode=off", "LiteLLM"
 UNOBSERVED, OBSERVED, TRACED = "no admin server", "all observed", "traces exported"
 """hunyuan-fix without what listens only while there is an admin server; with that and a log file; with traces, too."""
-REPAIRING = (ADDON, UNOBSERVED, OBSERVED, TRACED)
+NATIVE = "native"
+"""hunyuan-fix before an endpoint that speaks Tencent Cloud's own API."""
+REPAIRING = (ADDON, NATIVE, UNOBSERVED, OBSERVED, TRACED)
 """Those that rewrite a request that needs it."""
 
 _STREAMING_ADDON = Path(__file__).with_name("idle_addon.py")
@@ -115,7 +117,10 @@ def _arguments(name: str, folder: Path, collector: str = "") -> list[str]:
     if name == STREAMING:
         return ["-s", str(_STREAMING_ADDON)]
     # The store is a file as by default, but no file of the person's.
-    settings = [f"hunyuan_store=sqlite:{folder / 'store.sqlite'}", f"hunyuan_hosts={HOST}=hunyuan"]
+    settings = [
+        f"hunyuan_store=sqlite:{folder / 'store.sqlite'}",
+        f"hunyuan_hosts={HOST}={'tencent-cloud' if name == NATIVE else 'hunyuan'}",
+    ]
     if name == OFF:
         settings.append("hunyuan_mode=off")
     if name == UNOBSERVED:

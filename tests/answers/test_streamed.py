@@ -52,6 +52,35 @@ def streamed(stream: RepairedStream, *pieces: bytes) -> bytes:
     return b"".join(out)
 
 
+@given(
+    text=st.lists(
+        st.sampled_from([b"sk-lent-key", b"sk-other-key", b"sk-lent-", b"s", b"key", b"\n", b"xx"]), max_size=12
+    ),
+    data=st.data(),
+)
+def test_the_proxys_keys_are_hidden_wherever_a_stream_is_split(text: list[bytes], data: st.DataObject):
+    whole = b"".join(text)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
+    pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    given = exchange()
+    for key in ("sk-lent-key", "sk-other-key", "short"):
+        given.use_key(key)
+    assert given.secrets == [b"sk-lent-key", b"sk-other-key"], "a short one tells nothing"
+    stream = KeptStream(LIMIT, given, tells=False)
+    sent = b"".join(chunk for piece in (*filter(None, pieces), b"") for chunk in stream(piece))
+    assert sent == given.masked(whole) and len(sent) == len(whole)
+    assert not any(secret in sent for secret in given.secrets)
+    assert stream.kept == sent and stream.passed == len(sent)
+
+
+def test_an_event_with_the_proxys_key_is_hidden_and_none_is_held_back():
+    given = exchange()
+    given.use_key("sk-lent-key")
+    stream = RepairedStream(given, STEPS)
+    first = (EVENT % ("say sk-lent-key", "null")).encode()
+    assert b"".join(stream(first)) == first.replace(b"sk-lent-key", b"*" * 11), "at once"
+
+
 @pytest.mark.parametrize("encoding", PACKERS)
 @given(data=st.data())
 def test_a_good_stream_keeps_its_bytes_wherever_it_is_split(encoding: str, data: st.DataObject):

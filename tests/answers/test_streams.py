@@ -20,6 +20,7 @@ from tests.answers.streamed import (
     content,
     cut,
     deltas,
+    frame,
     read_everything,
     run,
     text,
@@ -497,6 +498,91 @@ def test_cached_tokens_of_a_vendor_s_spelling_are_given_in_openai_s_place() -> N
     sent, stream = run(AnswerPlan(), [content("x", "stop"), usage(usage=COUNTED), DONE])
     assert values(sent)[-1]["usage"] == {**COUNTED, "prompt_tokens_details": {"cached_tokens": 4}}
     assert rules(stream) == {rule_names.USAGE}
+
+
+# -- usage that was asked for here: its client gets what it would have got without
+
+NULL: JsonObject = {"usage": None}
+HIDDEN = AnswerPlan(usage_hidden=True)
+
+
+def without_usage(part: bytes) -> bytes:
+    return part.replace(b',"usage":null', b"")
+
+
+ASKED = [
+    chunk({"role": "assistant", "content": ""}, **NULL),
+    chunk({"content": "a"}, **NULL),
+    chunk({"content": 'say ,"usage":null'}, **NULL),
+    tool_frames(frame(0, "call_1", "f", "{")).replace(b',"note"', b',"usage":null,"note"'),
+    tool_frames(frame(0, None, None, '"a"')).replace(b',"note"', b',"usage":null,"note"'),
+    tool_frames(frame(0, None, None, ":1}")).replace(b',"note"', b',"usage":null,"note"'),
+    chunk(finish="tool_calls", **NULL),
+    usage(usage=COUNTED),
+    DONE,
+]
+GOT = b"".join(without_usage(part) for part in ASKED if b"total_tokens" not in part)
+
+
+def test_what_was_asked_for_here_is_taken_out_again() -> None:
+    sent, stream = run(HIDDEN, ASKED)
+    assert sent == GOT
+    assert sent.count(b"usage") == 1  # the model's own word
+    assert (stream.usage, stream.finish_reason, stream.changes) == (COUNTED, "tool_calls", [])
+
+
+@given(st.lists(st.integers(0, 2500), max_size=20), st.sampled_from([b"\n", b"\r\n"]))
+def test_it_is_taken_out_wherever_bytes_are_cut(places: list[int], end: bytes) -> None:
+    given = b"".join(ASKED).replace(b"\n", end)
+    sent, stream = run(HIDDEN, cut(given, places))
+    assert sent == GOT.replace(b"\n", end)
+    assert stream.usage == COUNTED
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"choices": []},
+        {"choices": None},
+        {},
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": None}]},
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]},
+    ],
+)
+def test_a_chunk_that_has_nothing_but_the_usage_is_left_out_in_every_shape(last: JsonObject) -> None:
+    event = b"data: " + json.dumps({**HEAD, **last, "usage": COUNTED}).encode() + b"\n\n"
+    sent, stream = run(HIDDEN, [content("x", "stop"), event, DONE])
+    assert sent == content("x", "stop") + DONE
+    assert stream.usage == COUNTED
+
+
+@pytest.mark.parametrize(
+    "plan", [AnswerPlan(usage_hidden=True, stop=["END"]), AnswerPlan(usage_hidden=True, leaks=["xml"])]
+)
+def test_text_that_was_held_back_is_sent_before_the_end(plan: AnswerPlan) -> None:
+    sent, _ = run(plan, [content("x E"), chunk(finish="stop"), usage(usage=COUNTED), DONE])
+    assert text(sent) == "x E"
+    assert b"usage" not in sent
+    assert sent.endswith(DONE)
+
+
+def test_what_stands_beside_something_else_stays() -> None:
+    given = [content("x"), in_choice(COUNTED), DONE]
+    sent, stream = run(HIDDEN, given)
+    assert sent == b"".join(given)
+    assert stream.usage == COUNTED
+
+
+def test_a_client_that_asked_gets_all_of_it() -> None:
+    sent, _ = run(AnswerPlan(usage_chunk=True), [content("x", "stop"), usage(), DONE])
+    assert sent == content("x", "stop") + usage() + DONE
+
+
+def test_an_error_beside_a_usage_passes() -> None:
+    error = b'data: {"error":{"message":"x"},"choices":[],"usage":{"total_tokens":1}}\n\n'
+    sent, stream = run(HIDDEN, [content("x"), error, DONE])
+    assert error in sent
+    assert stream.first_error == {"message": "x"}
 
 
 # -- keep-alive

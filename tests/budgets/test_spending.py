@@ -260,6 +260,7 @@ async def test_money_counts_in_its_own_currency_alone(clocks: Clocks, shared: Sh
     await told(spending)
     found = {key.rpartition(":")[2]: one for key, one in (await standings(spending)).items()}
     assert found == {"USD": (2 * UNITS, 0), "tokens": (10, 0)}
+    assert [one.spent for one in await shared.look([KEY.replace("tokens", "CNY")])] == [0]
     assert (await reserve(spending, "b", 10, Cost(UNITS, "USD", ""))).spent.budget.unit == "USD"
     assert (await reserve(spending, "c", 10, Cost(UNITS, "CNY", ""))).spent is None
 
@@ -305,6 +306,23 @@ async def test_while_the_store_is_down_calls_pass_and_are_counted_here(clocks: C
     await told(spending)
     assert (await standings(spending))[KEY] == (100, 0)
     assert not spending.is_failing
+
+
+async def test_what_others_spent_is_known_while_the_store_is_down(clocks: Clocks, shared: Shared) -> None:
+    other, spending = opened(clocks, DAY, shared), opened(clocks, DAY, shared)
+    other.hear(paid("a", 100))
+    await told(other)
+    assert (await reserve(spending, "b")).spent.spent == 100
+    shared.is_down = True
+    assert (await reserve(spending, "c")).spent.spent == 100
+
+
+async def test_who_has_no_patience_does_not_wait(clocks: Clocks, shared: Shared) -> None:
+    spending = opened(clocks, DAY, shared)
+    await reserve(spending, "a", 90)
+    verdict = await spending.reserve("b", "alice", "5e55", 20, None, patience=0.0)
+    assert verdict.held is not None
+    assert clocks.slept == []
 
 
 async def test_what_the_store_heard_without_saying_so_counts_once(clocks: Clocks, shared: Shared) -> None:

@@ -55,6 +55,27 @@ def test_all_shows_the_defaults_too(home: Path):
     assert shown["hunyuan_upstream"] == ("–", "default")
 
 
+def test_the_rows_of_the_model_map(home: Path):
+    rows_of_it = [{"when": {"tag": "a*"}, "model": "hy3"}, {"when": {"tag": "ab"}, "model": "hy3"}]
+    file = home / "models.json"
+    file.write_text(json.dumps({"model_map": rows_of_it}))
+    said = config(home, "--config", "models.json")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.splitlines()[-3:] == [
+        "hunyuan_model_map: 1 (tag a*) → model hy3",
+        "hunyuan_model_map: 2 (tag ab) → model hy3",
+        "hunyuan_model_map: no request reaches row 2 (tag ab): row 1 (tag a*) takes all of them.",
+    ]
+    told = json.loads(config(home, "--config", "models.json", "--json").stdout)["options"]["hunyuan_model_map"]
+    assert json.loads(told["value"]) == rows_of_it
+    file.write_text(json.dumps({"model_map": [{"model": "hy3", "force": {"temperature": 9}}]}))
+    wrong = config(home, "--check", "models.json")
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith(
+        f"{home}/models.json: line 1: hunyuan_model_map: row 1: force.temperature: accepted is a number from 0 to 2"
+    )
+
+
 def test_what_if(home: Path):
     (home / "a,b.yaml").write_text("mode: off")
     said = config(home, "--config", "a,b.yaml", "--set", "hunyuan_intercept_all")

@@ -123,6 +123,34 @@ def test_a_proxy_over_the_same_store_asks_about_none_of_them(
         assert len(vision_calls(simulator)) == 1, "one that isn't in the folder"
 
 
+def test_images_are_described_where_the_proxy_would_let_them_be(
+    simulator: Simulator, folder: Path, options: dict[str, str], tmp_path: Path
+):
+    """`hunyuan_vision_upstream`, with its key in `hunyuan_keys_file` or, as here a server of this machine, without."""
+    elsewhere = {
+        **options,
+        "hunyuan_upstream": "https://tokenhub.tencentmaas.com/v1",
+        "hunyuan_vision_upstream": simulator.base_url,
+    }
+    named = {**elsewhere, "hunyuan_vision_model": VISION_MODEL}
+    assert "no vision model is known for this endpoint" in describe(folder, elsewhere).stderr
+    assert describe(folder, named, "--dry-run").returncode == 0
+    describe(folder, named)
+    assert {dict(request["headers"]).get("authorization") for request in simulator.requests()} == {None}
+
+    simulator.reset()
+    keys = tmp_path / "keys.toml"
+    keys.touch(0o600)
+    keys.write_text(f'[hosts."127.0.0.1:{simulator.port}"]\nfile = "./key"\n')
+    (tmp_path / "key").touch(0o600)
+    (tmp_path / "key").write_text("sk-of-the-file")
+    done = describe(folder, {**named, "hunyuan_keys_file": str(keys)}, "--json")
+    assert told(done)["failed"] == [] and len(vision_calls(simulator)) >= 3
+    assert {dict(request["headers"])["authorization"] for request in simulator.requests()} == {"Bearer sk-of-the-file"}
+    other = {**named, "hunyuan_vision_upstream": "https://api.moonshot.cn/v1", "hunyuan_keys_file": str(keys)}
+    assert "hunyuan_keys_file names none for it" in describe(folder, other).stderr
+
+
 def test_what_is_known_costs_nothing(simulator: Simulator, folder: Path, options: dict[str, str]):
     assert describe(folder, options, "--parallel", "1").returncode == 0
     assert len(vision_calls(simulator)) == 3

@@ -11,12 +11,12 @@ import openai
 import pytest
 
 from tests.end_to_end.processes import KEY, LEGACY, TOKENHUB, Certificates, Proxy, Simulator, run_proxy, run_simulator
-from tests.end_to_end.test_json_answers import text_of
+from tests.hooks.test_json_answers import text_of as text_in
 
 TEXT = "The quick brown fox jumps over the lazy dog; 今天我们可以看到结果，而且 it never ends without its last word."
 SAYS = f"[[sim:say {TEXT}]] [[sim:limit 50]] [[sim:again 12]]"
 MOONSHOT = "api.moonshot.cn"
-PATHS = ("/chat/completions", "/messages", "/responses")
+FORMS = {"/chat/completions": "chat", "/messages": "anthropic", "/responses": "responses"}
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,10 @@ def bodies(said: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def text_of(answer: httpx.Response, path: str) -> str:
+    return text_in(answer, FORMS[path])
+
+
 def body_of(path: str, said: str, *, stream: bool) -> dict[str, Any]:
     body = bodies(said)[path] | {"stream": stream}
     return {name: value for name, value in body.items() if stream or name != "stream_options"}
@@ -79,7 +83,7 @@ def ends_of(answer: httpx.Response, path: str) -> tuple[set[Any], list[Any], dic
 
 
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", FORMS)
 def test_a_cut_answer_is_whole(client: httpx.Client, tokenhub: Simulator, path: str, stream: bool) -> None:
     answer = client.post(path, json=body_of(path, SAYS, stream=stream), headers={"x-hunyuan-continue": "on"})
     assert answer.status_code == 200, answer.text

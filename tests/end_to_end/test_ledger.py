@@ -98,11 +98,12 @@ def a_call(number: int, dice: random.Random) -> Call:
     body: dict[str, Any]
     match number % 50:
         case 0:
-            body = {"model": "kinfra-text-embedding-0.6b", "input": [f"{text} {part}" for part in range(70)]}
-            return Call("/embeddings", body)
+            texts = [f"{text} {part}" for part in range(70)]
+            return Call("/embeddings", {"model": "kinfra-text-embedding-0.6b", "input": texts})
         case 1 | 2:  # twelve pictures in all: the others are known
             picture = image(f"picture {number % 12}")
-            body = chat("", tools=TOOLS, stream=stream) | {"model": "hy-vision-2.0-instruct"}
+            body = chat("", tools=TOOLS, stream=stream)
+            body["model"] = "hy-vision-2.0-instruct"
             body["messages"][0]["content"] = [{"type": "text", "text": "what is it?"}, picture]
             return Call("/chat/completions", body)
         case 3:

@@ -6,8 +6,10 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
+import httpx
 import openai
 import pytest
 
@@ -214,7 +216,7 @@ async def test_the_list_of_models_is_that_of_the_data(setting: Setting) -> None:
     assert len(setting.simulator.simulator.journal.requests) == before
 
 
-OURS = {"content_policy_violation": (400, "content_filter"), "insufficient_quota": (400, "insufficient_quota")}
+OURS = {"insufficient_quota": (400, "insufficient_quota")}
 """Where this proxy's catalogue has an error of this meaning, its status and code count."""
 
 
@@ -235,3 +237,210 @@ async def test_each_error(setting: Setting, streamed: bool) -> None:
         assert (error.response.headers.get("x-should-retry") == "false") is not retry, native
         if code == "rate_limit_exceeded":
             assert int(error.response.headers["retry-after"]) > 0
+
+
+# Streams that are odd
+
+
+@pytest.mark.parametrize(
+    "fault", ["crlf", "tabs", "comments", "no_final_blank", "big_event", "malformed_sse", "no_done"]
+)
+async def test_an_odd_stream_is_read(setting: Setting, fault: str) -> None:
+    messages: Any = [{"role": "user", "content": "[[sim:say 一二三四五六七八]] [[sim:chunks 8]]"}]
+    setting.fail(fault)
+    stream = await setting.client.chat.completions.create(model=MODEL, messages=messages, stream=True)
+    chunks = [chunk async for chunk in stream]
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "一二三四五六七八"
+    assert chunks[-1].choices[0].finish_reason == "stop"
+
+
+@pytest.mark.parametrize("fault", ["error_event_mid", "no_finish", "cut:2"])
+async def test_a_stream_that_breaks_ends_with_an_error(setting: Setting, fault: str) -> None:
+    messages: Any = [{"role": "user", "content": "[[sim:say 一二三四五六七八]] [[sim:chunks 8]]"}]
+    setting.fail(fault, 9)
+    with pytest.raises(openai.APIError) as raised:
+        async for _ in await setting.client.chat.completions.create(model=MODEL, messages=messages, stream=True):
+            pass
+    setting.simulator.simulator.faults.rules.clear()
+    body: Any = raised.value.body
+    if fault == "error_event_mid":
+        assert (body["code"], body["native_code"], body["status"]) == ("upstream_timeout", "4001", 504)
+    else:
+        assert body["code"] in ("stream_incomplete", "stream_broken")
+
+
+async def test_an_error_first_in_a_stream_is_never_an_empty_stream(setting: Setting) -> None:
+    setting.fail("error_event_first", 9)
+    with pytest.raises(openai.APIError) as raised:
+        async for _ in await setting.client.chat.completions.create(model=MODEL, messages=HELLO, stream=True):
+            pass
+    setting.simulator.simulator.faults.rules.clear()
+    body: Any = raised.value.body
+    assert body["native_code"] == "4001"
+
+
+async def test_moderation_ends_a_stream_as_content_filter(setting: Setting) -> None:
+    messages: Any = [{"role": "user", "content": "[[sim:say 一二三]] [[sim:sensitive]]"}]
+    stream = await setting.client.chat.completions.create(model=MODEL, messages=messages, stream=True)
+    chunks = [chunk async for chunk in stream]
+    assert chunks[-1].choices[0].finish_reason == "content_filter"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_the_stop_text_is_cut_off(setting: Setting, streamed: bool) -> None:
+    messages: Any = [{"role": "user", "content": "[[sim:say one STOP two]] [[sim:chunks 4]]"}]
+    answer = await setting.client.chat.completions.create(
+        model=MODEL, messages=messages, stop=["STOP"], stream=streamed
+    )
+    if streamed:
+        said = "".join([chunk.choices[0].delta.content or "" async for chunk in cast("Any", answer)])
+    else:
+        said = cast("Any", answer).choices[0].message.content
+    assert said == "one "
+    assert setting.sent()["Stop"] == ["STOP"]
+
+
+# Clocks
+
+
+@pytest.mark.parametrize("skew", [4000.0, -4000.0])
+@pytest.mark.parametrize("retry", ["vision", "all"])
+async def test_a_wrong_clock_costs_one_more_try_once(trust: Trust, skew: float, retry: str) -> None:
+    async with running(trust, f"hunyuan_retry={retry}", native=Native(skew=skew)) as setting:
+        journal = setting.simulator.simulator.journal
+        for _ in range(3):
+            stream = await setting.client.chat.completions.create(model=MODEL, messages=HELLO, stream=True)
+            assert "".join([chunk.choices[0].delta.content or "" async for chunk in stream]) == "好的"
+        await setting.client.embeddings.create(model="hunyuan-embedding", input=["x"] * 60)
+        assert journal.by_row == {"AuthFailure.SignatureExpire": 1}
+        assert len(journal.requests) == 6
+        # Somebody sets the clock there: one more try, again.
+        native = setting.simulator.simulator.settings.native
+        assert native is not None
+        object.__setattr__(native, "skew", 0.0)
+        await setting.client.embeddings.create(model="hunyuan-embedding", input=["x"] * 60)
+        assert journal.by_row["AuthFailure.SignatureExpire"] in (2, 3), "both parts may be under way"
+
+
+# Keys
+
+
+@pytest.mark.parametrize(
+    "key", ["13|AKIDstandin|standinsecret", "AKIDstandin|standinsecret||token", "0|AKIDstandin|standinsecret||token"]
+)
+async def test_keys_of_each_shape(trust: Trust, key: str) -> None:
+    token = {"AKIDstandin": "token"} if "||" in key else {}
+    async with running(trust, native=Native(tokens=token), key=key) as setting:
+        await setting.client.chat.completions.create(model=MODEL, messages=HELLO)
+        request = setting.simulator.simulator.journal.requests[-1]
+        assert request.header("authorization").startswith("TC3-HMAC-SHA256 Credential=AKIDstandin/")
+        assert not any("standinsecret" in value for _, value in request.headers)
+
+
+BAD = [
+    "sk-1234",
+    "a|b|c|d",
+    "AKIDstandin|",
+    "|standinsecret",
+    "x|AKIDstandin|standinsecret",
+    "AKIDstandin|stand insecret",
+]
+
+
+async def test_keys_that_cannot_sign_are_refused_and_nothing_is_sent(setting: Setting) -> None:
+    journal = setting.simulator.simulator.journal
+    before = len(journal.requests)
+    for key in BAD:
+        with pytest.raises(openai.AuthenticationError) as raised:
+            await setting.with_key(key).chat.completions.create(model=MODEL, messages=HELLO)
+        said = raised.value.response.text
+        assert "standinsecret" not in said
+        assert "SecretId" in said or "AppId" in said or "key" in said
+        assert raised.value.response.headers["x-should-retry"] == "false"
+        async with httpx.AsyncClient(trust_env=False) as client:
+            headers = {"x-api-key": key, "anthropic-version": "2023-06-01"}
+            body = {"model": MODEL, "max_tokens": 5, "messages": HELLO}
+            answer = await client.post(f"{setting.url}/v1/messages", headers=headers, json=body)
+        assert (answer.status_code, answer.json()["type"]) == (401, "error")
+    assert len(journal.requests) == before
+
+
+async def test_a_lent_pair_and_a_lent_key_are_each_for_their_own_api(trust: Trust) -> None:
+    pair = {
+        "TENCENTCLOUD_SECRET_ID": "AKIDstandin",
+        "TENCENTCLOUD_SECRET_KEY": "standinsecret",
+        "TENCENTCLOUD_SESSION_TOKEN": "tok",
+        "HUNYUAN_API_KEY": "sk-not-for-this",
+    }
+    async with simulate(Settings(native=Native(tokens={"AKIDstandin": "tok"}))) as simulator:
+        address = Endpoint(port=int(simulator.url.rpartition(":")[2]))
+        async with serve(trust, address, hosts=f"{LOCAL}=tencent-cloud", environment=pair) as proxy:
+            url = f"http://{LOCAL}:{proxy.reverse_port}/v1/chat/completions"
+            async with httpx.AsyncClient(trust_env=False) as client:
+                answer = await client.post(url, json={"model": MODEL, "messages": HELLO})
+            assert answer.json()["choices"][0]["message"]["content"] == "好的"
+            request = simulator.simulator.journal.requests[-1]
+            assert request.header("x-tc-token") == "tok"
+            assert "sk-not-for-this" not in str(request.headers)
+            said = proxy.process.output
+            assert "standinsecret" not in said
+            assert "AKIDstandin" not in said
+
+
+async def test_the_raw_key_is_in_no_log_and_no_saved_flow(trust: Trust, tmp_path: Path) -> None:
+    flows = tmp_path / "flows"
+    async with running(trust, f"save_stream_file={flows}", f"hunyuan_log_file={tmp_path / 'log'}") as setting:
+        await setting.client.chat.completions.create(model=MODEL, messages=HELLO)
+        setting.fail("native:AuthFailure.SignatureFailure")
+        with pytest.raises(openai.AuthenticationError) as raised:
+            await setting.client.chat.completions.create(model=MODEL, messages=HELLO)
+        with pytest.raises(openai.AuthenticationError):
+            await setting.with_key("1|2|AKIDstandin|standinsecret").chat.completions.create(model=MODEL, messages=HELLO)
+        assert "standin" not in raised.value.response.text
+    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
+    assert b"/chat/completions" in kept
+    assert b"standinsecret" not in kept
+    assert b"AKIDstandin" not in kept
+
+
+# Other clients
+
+
+async def test_messages_whole_and_streamed(setting: Setting) -> None:
+    headers = {"x-api-key": KEY, "anthropic-version": "2023-06-01"}
+    tools = [{"name": "ls", "input_schema": LS["parameters"]}]
+    body = {
+        "model": MODEL,
+        "max_tokens": 99,
+        "system": "Be brief.",
+        "tools": tools,
+        "messages": [{"role": "user", "content": '[[sim:tool ls {"path": "a"}]]'}],
+    }
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+        whole = (await client.post(f"{setting.url}/v1/messages", json=body)).json()
+        streamed = await client.post(f"{setting.url}/v1/messages", json={**body, "stream": True})
+        setting.fail("native:OperationDenied.TextIllegalDetected")
+        refused = await client.post(f"{setting.url}/v1/messages", json=body)
+        listed = await client.get(f"{setting.url}/v1/models")
+    assert whole["stop_reason"] == "tool_use"
+    assert [block["input"] for block in whole["content"] if block["type"] == "tool_use"] == [{"path": "a"}]
+    assert "event: message_stop" in streamed.text
+    assert refused.status_code == 400
+    assert refused.json()["type"] == "error"
+    assert any(item["type"] == "model" for item in listed.json()["data"])
+    assert setting.sent()["Messages"][0] == {"Role": "system", "Content": "Be brief."}
+
+
+async def test_responses_whole_and_streamed(setting: Setting) -> None:
+    tools: Any = [{"type": "function", "name": "ls", "parameters": LS["parameters"]}]
+    asked: Any = '[[sim:tool ls {"path": "a"}]]'
+    whole = await setting.client.responses.create(model=MODEL, input=asked, tools=tools)
+    assert [item.type for item in whole.output][-1] == "function_call"
+    stream = await setting.client.responses.create(model=MODEL, input="[[sim:say 好]]", stream=True)
+    events = [event async for event in stream]
+    assert events[-1].type == "response.completed"
+    setting.fail("native:FailedOperation.EngineServerError", 9)
+    with pytest.raises(openai.APIStatusError) as raised:
+        await setting.client.responses.create(model=MODEL, input="x")
+    assert raised.value.status_code == 500
+    setting.simulator.simulator.faults.rules.clear()

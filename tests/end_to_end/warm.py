@@ -1,7 +1,8 @@
-"""Python programs in forks of a process that has imported what they begin with: half of a mitmdump's start.
+"""Python programs in forks of a process that has imported what they begin with: most of a mitmdump's start.
 
-`WarmPython` starts this file as that process and gives it orders. It imports other people's packages alone, those that
-mitmproxy and hunyuan-fix import anyway: hunyuan-fix is imported by each program itself, as it stands in the repository.
+`WarmPython` starts this file as that process and gives it orders. It imports what mitmproxy and hunyuan-fix import as
+they start, and hunyuan-fix as it stands in the repository. The entry file is executed by each program itself. By night
+every program is started by itself (`processes.always_cold`), and so is one that runs another copy of hunyuan-fix.
 """
 
 from __future__ import annotations
@@ -28,15 +29,22 @@ MODULES = (
     *("mitmproxy.tools.main", "mitmproxy.tools.dump", "mitmproxy.addons"),
     *("httpx", "httpcore", "h2.connection", "orjson", "brotli", "zstandard", "cachetools", "limits", "platformdirs"),
     *("ruamel.yaml", "hypercorn.asyncio", "hypercorn.config", "sqlite3", "tomllib"),
+    *("hunyuan_fix.hunyuan_fix", "hunyuan_fix.cli.main"),
 )
+_ENTRY = Path(__file__).resolve().parents[2] / "addon/hunyuan_fix.py"
 _READ_EARLY = ("PYTHON", "LANG", "LC_", "TZ", "SSLKEYLOGFILE", "MITMPROXY_")
 """Beginnings of the names of variables that Python or a module reads once, as it starts or is imported."""
 _NUMBER = struct.Struct("i")
 
 
 def can_run(command: Sequence[str]) -> bool:
-    """Whether a fork is the same as a start: `command` runs this Python, a module of the project or mitmdump."""
+    """Whether a fork is the same as a start.
+
+    `command` runs this Python, a module of the project or mitmdump, with the repository's own hunyuan-fix if any.
+    """
     program, *words = command
+    if any(Path(word).name == _ENTRY.name and Path(word).resolve() != _ENTRY for word in words):
+        return False
     if Path(program) == Path(sys.executable).with_name("mitmdump"):
         return hasattr(os, "fork")
     words = words[1:] if words[:1] == ["-P"] else words

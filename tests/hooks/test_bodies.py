@@ -89,7 +89,7 @@ async def test_the_parsed_body_is_gone_while_its_answer_is_awaited(
 async def test_a_failure_of_the_cascade_is_said_to_the_client(
     proxy: Proxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    async def broken(*_: object) -> None:
+    async def broken(*_: object, **__: object) -> None:
         fails()
 
     monkeypatch.setattr(Cascade, "describe", broken)

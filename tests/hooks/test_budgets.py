@@ -15,9 +15,9 @@ import pytest
 
 from hunyuan_fix import events
 from hunyuan_fix.access.client_tokens import digest_of
-from hunyuan_fix.budgets import spending
 from hunyuan_fix.budgets.counters import Standing
 from hunyuan_fix.observe.statistics import BUDGET_UNPRICED, BUDGET_USED
+from hunyuan_fix.steps import budget
 from hunyuan_fix.steps.budget import BUDGETS
 from tests.hooks.test_runaway import Heard
 from tests.proxying import (
@@ -32,6 +32,8 @@ from tests.proxying import (
     run_proxy,
     stream_answer,
 )
+from tests.test_events import PICTURE
+from tests.vision_server import image_part, png
 from tests.waiting import until
 
 ALICE, BOB = f"hf-{'a' * 43}", f"hf-{'b' * 43}"
@@ -60,6 +62,8 @@ RESPONSE = {
     **{"id": "resp_1", "object": "response", "status": "completed", "model": "hy3", "output": []},
     "usage": {"input_tokens": IN, "output_tokens": OUT, "total_tokens": USED},
 }
+PARTS = [{"type": "text", "text": "what is it?"}, image_part(png("another"))]
+OTHER_PICTURE = PICTURE | {"messages": [{"role": "user", "content": PARTS}]}
 
 
 def chunks(*, usage: bool = True) -> Iterator[bytes]:
@@ -236,6 +240,26 @@ async def test_embeddings_are_counted_in_parts(trust: Trust, tmp_path: Path) -> 
         assert len(proxy.endpoint.arrived) == 6
 
 
+async def test_calls_of_the_addon_s_own_count_and_a_spent_budget_makes_none(trust: Trust, tmp_path: Path) -> None:
+    async with running(trust, tmp_path, f"all day {3 * USED} tokens", hunyuan_profile="hunyuan") as proxy:
+        assert (await proxy.post("/chat/completions", PICTURE)).status_code == 200
+        assert len(proxy.endpoint.arrived) == 2, "the picture was described"
+        assert await proxy.spent() == [2 * USED]
+        assert (await proxy.post("/chat/completions", PICTURE)).status_code == 200
+        assert await proxy.spent() == [3 * USED], "it is known now"
+        assert (await proxy.post("/chat/completions", OTHER_PICTURE)).status_code == 400
+        assert len(proxy.endpoint.arrived) == 3
+
+
+async def test_a_try_that_could_not_be_used_counts_where_it_is_billed(trust: Trust, tmp_path: Path) -> None:
+    async with running(trust, tmp_path, "all day 100k tokens", hunyuan_retry="all") as proxy:
+        answers = iter([json_answer({**CHAT, "choices": []}), json_answer(CHAT)])
+        proxy.endpoint.answer = lambda _: next(answers)
+        assert (await proxy.chat()).status_code == 200
+        assert len(proxy.endpoint.arrived) == 2
+        assert await proxy.spent() == [2 * USED]
+
+
 # Whose budget it is
 
 
@@ -336,7 +360,7 @@ async def test_currencies_are_never_mixed(trust: Trust, tmp_path: Path, priced: 
 async def test_calls_at_once_do_not_pass_the_limit(
     trust: Trust, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spending, "HELD_WAIT", 0.05)
+    monkeypatch.setattr(budget, "HELD_WAIT", 0.05)
     async with running(trust, tmp_path, f"all day {4 * USED} tokens") as proxy:
         ready = asyncio.Event()
 

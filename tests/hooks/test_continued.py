@@ -16,7 +16,18 @@ from hunyuan_fix.events import Event
 from hunyuan_fix.exchange import JsonObject
 from hunyuan_fix.steps.auto_continue import CONTINUED
 from tests.hooks.test_json_answers import chunks, text_of
-from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, json_answer, run_proxy, stream_answer
+from tests.proxying import (
+    LOCAL,
+    Answer,
+    Arrived,
+    Endpoint,
+    Proxy,
+    Trust,
+    json_answer,
+    run_endpoint,
+    run_proxy,
+    stream_answer,
+)
 from tests.waiting import until
 
 PATHS = {"chat": "/chat/completions", "anthropic": "/messages", "responses": "/responses"}
@@ -311,3 +322,27 @@ async def test_rounds_are_named_in_traces(trust: Trust, endpoint: Endpoint) -> N
         assert [one["purpose"] for one in called] == ["continuation"] * 2
         assert len({one["span_id"] for one in called}) == 2
         assert len(way.told.of(events.SENT)) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_after_a_fallback_its_endpoint_goes_on(trust: Trust, endpoint: Endpoint, stream: bool) -> None:
+    async with run_endpoint(trust) as other:
+        chain = f"hy3>moonshot@https://{LOCAL}:{other.port}/v1:kimi-k2.6"
+        async for way in run_way(trust, endpoint, hunyuan_fallbacks=chain):
+            endpoint.answer = json_answer({"error": {"message": "down", "type": "x", "code": "x"}}, status=500)
+            other.answer = telling()
+            assert text_of(await way.ask(stream=stream), "chat") == WHOLE
+            assert len(endpoint.arrived) == 1
+            assert [request.json["messages"][-1].get("partial") for request in other.arrived] == [None, True, True]
+            assert {request.json["model"] for request in other.arrived} == {"kimi-k2.6"}
+            assert way.counted == {("complete",): 1}
+
+
+async def test_where_a_plan_stands_in_nothing_is_continued(trust: Trust, endpoint: Endpoint) -> None:
+    async with run_endpoint(trust) as other:
+        chain = f"hy3>tokenhub-plan@https://{LOCAL}:{other.port}/v1:hy3"
+        async for way in run_way(trust, endpoint, hunyuan_fallbacks=chain):
+            endpoint.answer = json_answer({"error": {"message": "down", "type": "x", "code": "x"}}, status=500)
+            other.answer = telling()
+            assert text_of(await way.ask(), "chat") == PARTS[0]
+            assert len(other.arrived) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from tests.proxying import (
     run_proxy,
     stream_answer,
 )
+from tests.vision_server import image_part, png
 
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}]}\n\n'
 LAST = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
@@ -411,3 +413,131 @@ async def test_its_own_tries_come_first(trust: Trust, endpoint: Endpoint, other:
     async with proxied(trust, endpoint, f"hy3>{there(other)}", **options) as proxy:
         got = await ask(proxy)
         assert (got.status_code, len(endpoint.arrived), got.headers["x-hunyuan-fix-tries"]) == (200, 2, "3")
+
+
+async def test_images_are_described_once(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    def blind(request: Arrived) -> Answer:
+        return chat_answer("a red square") if "vision" in request.json["model"] else error(503, "x")
+
+    endpoint.answer = blind
+    body = {"model": "hunyuan-turbos", "messages": [{"role": "user", "content": [image_part(png("a"))]}]}
+    chain = f"*>{there(other, 'hunyuan-lite', 'hunyuan')}"
+    async with proxied(trust, endpoint, chain, hunyuan_profile="hunyuan") as proxy:
+        seen = Seen(proxy)
+        assert (await ask(proxy, body)).status_code == 200
+        exchange = exchange_of(seen.flows[0])
+        assert (exchange.vision_calls, exchange.cached) == (1, 0)
+        assert [arrived.json["model"] for arrived in other.arrived] == ["hunyuan-lite"]
+        assert "a red square" in json.dumps(other.arrived[0].json)
+
+
+async def test_a_model_that_sees_gets_the_images(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda request: (
+        chat_answer("a red square") if "vision" in request.json["model"] else error(503, "x")
+    )
+    body = {"model": "hunyuan-turbos", "messages": [{"role": "user", "content": [image_part(png("b"))]}]}
+    chain = f"*>{there(other, 'kimi-k2.6', 'moonshot')}"
+    async with proxied(trust, endpoint, chain, hunyuan_profile="hunyuan") as proxy:
+        seen = Seen(proxy)
+        assert (await ask(proxy, body)).status_code == 200
+        assert "image_url" in [part["type"] for part in other.arrived[0].json["messages"][0]["content"]]
+        assert exchange_of(seen.flows[0]).vision_calls == 1  # which were made all the same
+
+
+async def test_a_request_is_counted_once(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    async with proxied(trust, endpoint, f"hy3>{there(other)}", hunyuan_same_request="2/4") as proxy:
+        answers = [await ask(proxy) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 400]
+        assert "same request came 2 times" in answers[1].headers["x-hunyuan-fix-warning"]
+
+
+EMBEDDING = {"model": "bge-m3", "input": ["a"]}
+VECTOR = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "usage": {}}
+
+
+async def test_embeddings_of_the_same_model_alone(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    other.answer = lambda _: json_answer(VECTOR)
+    chain = f"bge-m3>{there(other, 'bge-large')}>{there(other, 'bge-m3')}"
+    async with proxied(trust, endpoint, chain) as proxy:
+        got = await ask(proxy, EMBEDDING, "/embeddings")
+        assert (got.status_code, got.headers["x-hunyuan-fallback"]) == (200, f"bge-m3@{LOCAL}:{other.port}")
+        assert [arrived.json["model"] for arrived in other.arrived] == ["bge-m3"]
+        assert other.arrived[0].target == "/v1/embeddings"
+
+
+async def test_other_vectors_are_refused(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    async with proxied(trust, endpoint, f"*>{there(other, 'bge-large')}") as proxy:
+        got = await ask(proxy, EMBEDDING, "/embeddings")
+        assert got.headers["x-hunyuan-fallback"] == f"none (bge-large@{LOCAL}:{other.port}: other_vectors)"
+        assert (got.status_code, other.arrived) == (503, [])
+
+
+async def test_embeddings_that_were_sent_elsewhere_keep_their_model(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    other.answer = lambda request: error(503, "x") if request.target.startswith("/first") else json_answer(VECTOR)
+    options = {
+        "hunyuan_embeddings_upstream": f"https://{LOCAL}:{other.port}/first/v1",
+        "hunyuan_embeddings_model": "bge-m3",
+    }
+    async with proxied(trust, endpoint, f"bge-m3>{there(other, 'bge-m3')}", **options) as proxy:
+        got = await ask(proxy, EMBEDDING | {"model": "ada"}, "/embeddings")
+        assert (got.status_code, endpoint.arrived) == (200, [])
+        assert [arrived.json["model"] for arrived in other.arrived] == ["bge-m3", "bge-m3"]
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+async def test_tools_and_json_are_those_of_the_one_that_answers(
+    trust: Trust, endpoint: Endpoint, other: Endpoint, streamed: bool
+):
+    """The first has no schemas and gets words in place of one; names of tools are shortened for the second."""
+    name = "a" * 70 + ".b"
+    tools = [{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}]
+
+    def calls(request: Arrived) -> Answer:
+        sent = request.json["tools"][0]["function"]["name"]
+        call = {"index": 0, "id": "c", "type": "function", "function": {"name": sent, "arguments": "{}"}}
+        choice = {"index": 0, "finish_reason": "tool_calls"}
+        if not request.json.get("stream"):
+            return json_answer({"choices": [choice | {"message": {"role": "assistant", "tool_calls": [call]}}]})
+        chunk = {"choices": [choice | {"delta": {"tool_calls": [call]}}]}
+        return stream_answer(f"data: {json.dumps(chunk)}\n\n".encode(), b"data: [DONE]\n\n")
+
+    endpoint.answer = lambda _: error(503, "x")
+    other.answer = calls
+    async with proxied(trust, endpoint, f"hy3>{there(other, 'kimi-k2.6', 'moonshot')}") as proxy:
+        got = await ask(proxy, CHAT | {"tools": tools, "stream": streamed})
+        assert got.status_code == 200
+        sent = other.arrived[0].json["tools"][0]["function"]["name"]
+        assert sent != name
+        assert name in got.text
+        assert sent not in got.text
+
+
+async def test_a_request_too_long_for_it_is_not_sent_there(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    long = [{"role": "user", "content": "word " * 60_000}]
+    chain = f"hy3>{there(other, 'hunyuan-role', 'hunyuan')}>{there(other)}"
+    async with proxied(trust, endpoint, chain, hunyuan_overlong="error") as proxy:
+        got = await ask(proxy, CHAT | {"messages": long})
+        assert (got.status_code, got.headers["x-hunyuan-fallback"]) == (200, f"qwen3@{LOCAL}:{other.port}")
+        assert [arrived.json["model"] for arrived in other.arrived] == ["qwen3"]
+        assert "x-hunyuan-fix-warning" not in got.headers
+
+
+async def test_a_body_that_cannot_be_read_goes_nowhere_else(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    async with proxied(trust, endpoint, f"*>{there(other)}") as proxy, proxy.client() as client:
+        for content in (b"{", b"[]", b'{"model":"hy3"}', b'{"model":7,"messages":[]}'):
+            await client.post("/chat/completions", content=content)
+        assert other.arrived == []
+
+
+async def test_http2_and_compressed_bodies(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    async with proxied(trust, endpoint, f"hy3>{there(other)}") as proxy, proxy.client(http2=True) as client:
+        packed = gzip.compress(json.dumps(CHAT).encode())
+        got = await client.post("/chat/completions", content=packed, headers={"content-encoding": "gzip"})
+        assert (got.status_code, other.arrived[0].json["model"]) == (200, "qwen3")
+        assert "content-encoding" not in other.arrived[0].headers

@@ -67,8 +67,11 @@ class Way:
         self, asked: str = "json_object", *, stream: bool = False, tools: bool = False, **headers: str
     ) -> httpx.Response:
         named = {"authorization": "Bearer sk-own"} | {name.replace("_", "-"): text for name, text in headers.items()}
+        body = self.body(asked, tools) | {"stream": stream}
+        if stream and self.form == "chat":
+            body["stream_options"] = {"include_usage": True}
         async with self.proxy.client() as client:
-            return await client.post(PATHS[self.form], json=self.body(asked, tools) | {"stream": stream}, headers=named)
+            return await client.post(PATHS[self.form], json=body, headers=named)
 
     def body(self, asked: str, tools: bool) -> JsonObject:
         said = [{"role": "user", "content": self.question}]

@@ -46,8 +46,11 @@ async def send(
     return answer, endpoint.arrived[-1].body
 
 
-async def model(proxy: Proxy, endpoint: Endpoint, *args: Any, **headers: str) -> str:
-    return str(json.loads((await send(proxy, endpoint, *args, **headers))[1])["model"])
+async def model(
+    proxy: Proxy, endpoint: Endpoint, body: JsonObject = CHAT, path: str = "/chat/completions", **headers: str
+) -> str:
+    _, arrived = await send(proxy, endpoint, body, path, **headers)
+    return str(json.loads(arrived)["model"])
 
 
 async def test_by_client_program_path_and_kind(trust: Trust, endpoint: Endpoint, tmp_path: Path) -> None:
@@ -68,10 +71,10 @@ async def test_by_client_program_path_and_kind(trust: Trust, endpoint: Endpoint,
     files = {"hunyuan_client_tokens_file": str(tokens), "hunyuan_api_key_file": str(key)}
     async with mapped(trust, endpoint, *rows, **files) as proxy:
         assert await model(proxy, endpoint) == "hy3"
-        claude = {"user_agent": "claude-cli/2.1.332 (external, cli)"}
+        claude = "claude-cli/2.1.332 (external, cli)"
         with_tools = CHAT | {"tools": [{"type": "function", "function": {"name": "f"}}]}
-        assert await model(proxy, endpoint, **claude) == "helpers-model"
-        assert await model(proxy, endpoint, with_tools, **claude) == "hy3"
+        assert await model(proxy, endpoint, user_agent=claude) == "helpers-model"
+        assert await model(proxy, endpoint, with_tools, user_agent=claude) == "hy3"
         assert await model(proxy, endpoint, with_tools, x_claude_code_agent_id="a") == "subagents-model"
         assert await model(proxy, endpoint, user_agent="codex_exec/0.171.0 (Debian)") == "codex-model"
         assert await model(proxy, endpoint, CHAT | {"model": "gpt-5"}) == "vendors-model"
@@ -96,7 +99,7 @@ async def test_what_is_changed_is_named_with_its_row(trust: Trust, endpoint: End
             flows.append(flow)
 
     endpoint.answer = chat_answer("ok")
-    given = {"hunyuan_profile": "tokenhub", "hunyuan_model_map": json.dumps([row])}
+    given: dict[str, Any] = {"hunyuan_profile": "tokenhub", "hunyuan_model_map": json.dumps([row])}
     async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", Seen(), **given) as proxy:
         answer, _ = await send(proxy, endpoint, x_hunyuan_tag="Coding")
         kept = exchanges.of(flows[-1])

@@ -13,76 +13,8 @@ from hunyuan_fix.exchange import JsonObject
 from hunyuan_fix.wire import vendor_errors
 from tests.hooks.test_json_answers import PATHS, events
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, json_answer, run_proxy, stream_answer
+from tests.refused_content import CODE, VENDORS
 
-CODE = "content_policy_violation"
-AZURE = (
-    "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. "
-    "Please modify your prompt and retry."
-)
-RISK = "The request was rejected because it was considered high risk"
-VENDORS: dict[str, tuple[int, JsonObject]] = {
-    "moonshot": (
-        400,
-        {"message": "The request was rejected because it was considered high risk", "type": "content_filter"},
-    ),
-    "moonshot, in Messages": (
-        400,
-        {"message": RISK, "type": "invalid_request_error"},
-    ),
-    "tokenhub": (451, {"type": "content_filter_error", "code": "451001", "message": "content blocked by moderation"}),
-    "tokenhub, behind a gateway": (502, {"type": "upstream_error", "code": 451001, "message": "blocked"}),
-    "deepseek": (
-        400,
-        {"message": "Content Exists Risk", "type": "invalid_request_error", "code": "invalid_request_error"},
-    ),
-    "dashscope": (
-        400,
-        {"code": "data_inspection_failed", "type": "data_inspection_failed", "message": "Output data may contain …"},
-    ),
-    "dashscope, natively": (
-        400,
-        {"message": "<400> InternalError.Algo.DataInspectionFailed: Input text data may contain …."},
-    ),
-    "openrouter": (
-        403,
-        {
-            "code": 403,
-            "message": 'openai/o3 requires moderation on OpenAI. Your input was flagged for "violence". No credits …',
-            "metadata": {"reasons": ["violence"], "flagged_input": "…", "provider_name": "OpenAI"},
-        },
-    ),
-    "azure": (400, {"message": AZURE, "type": None, "param": "prompt", "code": "content_filter", "status": 400}),
-    "azure, in words": (400, {"message": AZURE, "code": None}),
-    "azure, blocked": (
-        429,
-        {
-            "message": "Your resource has been temporarily blocked because we detected behavior that may violate our "
-            "content policy.",
-            "code": "429",
-        },
-    ),
-    "openai": (
-        400,
-        {"message": "It was refused.", "type": "image_generation_user_error", "code": "moderation_blocked"},
-    ),
-    "openai, flagged": (
-        400,
-        {
-            "message": "Invalid prompt: your prompt was flagged as potentially violating our usage policy.",
-            "type": "invalid_request_error",
-            "code": "invalid_prompt",
-        },
-    ),
-    "anthropic": (400, {"type": "invalid_request_error", "message": "Output blocked by content filtering policy"}),
-    "zenmux, of another vendor": (400, {"code": CODE, "type": "provider_error", "message": "refused upstream"}),
-    "hunyuan": (400, {"code": "OperationDenied.TextIllegalDetected", "message": "文本包含违法违规信息，审核不通过"}),
-    "hunyuan, behind a gateway": (500, {"code": "500", "message": "文本包含违法违规信息，审核不通过"}),
-    "glm": (400, {"code": "1301", "message": "系统检测到输入或生成内容可能包含不安全或敏感内容，请您避免输入"}),
-    "minimax": (500, {"type": "api_error", "message": "input new_sensitive (1026)"}),
-    "ark": (400, {"code": "InputTextSensitiveContentDetected", "message": "The request failed", "type": "BadRequest"}),
-    "stepfun": (451, {"type": "censorship_blocked", "message": "The content you provided was blocked"}),
-    "xai": (403, {"code": "The caller lacks permission", "message": "Content violates usage guidelines. Team: …"}),
-}
 AGENTS = {"": "openai/python 2", "claude-code": "claude-cli/2.1.332 (external, cli)", "codex": "codex_exec/0.171.0"}
 WAYS = [
     ("chat", ""),
@@ -266,7 +198,8 @@ def test_an_error_of_ours_is_not_told_twice() -> None:
 
 async def test_nothing_else_is_asked(trust: Trust, endpoint: Endpoint) -> None:
     """A thinking model's request goes by the relay to be mended: a refusal of content is nothing to mend."""
-    error = {"message": "Content Exists Risk: reasoning_effort is not supported", "type": "invalid_request_error"}
+    said = "Content Exists Risk; invalid temperature: only 1 is allowed for this model"
+    error = {"message": said, "type": "invalid_request_error"}
 
     def answer(request: Arrived) -> Answer:
         return json_answer({"error": error}, 400)
@@ -274,7 +207,20 @@ async def test_nothing_else_is_asked(trust: Trust, endpoint: Endpoint) -> None:
     async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", hunyuan_profile="tokenhub") as running:
         way = Way(running, endpoint, "chat", "")
         endpoint.answer = answer
-        said = {"model": "hy3", "messages": [{"role": "user", "content": "hi"}], "reasoning_effort": "high"}
+        body = {"model": "hy3", "messages": [{"role": "user", "content": "hi"}], "temperature": 0.5}
         async with running.client() as client:
-            got = await client.post("/chat/completions", json=said, headers={"authorization": "Bearer sk-own"})
+            got = await client.post("/chat/completions", json=body, headers={"authorization": "Bearer sk-own"})
         way.is_refusal(got, error)
+
+
+async def test_no_fallback_is_asked(trust: Trust, endpoint: Endpoint) -> None:
+    given: dict[str, Any] = {
+        "hunyuan_profile": "tokenhub",
+        "hunyuan_fallbacks": "hy3>hy3-preview>kimi-k2.6",
+        "hunyuan_retry": "all",
+    }
+    async with run_proxy(trust, f"https://{LOCAL}:{endpoint.port}", **given) as running:
+        way = Way(running, endpoint, "chat", "")
+        for status, error in VENDORS.values():
+            for stream in (False, True):
+                way.is_refusal(await way.ask(json_answer({"error": error}, status), stream=stream), error)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hunyuan_fix.config import config_file
 from hunyuan_fix.config.config_file import ConfigError
 from hunyuan_fix.model_map.reading import rows
-from hunyuan_fix.model_map.row import unreachable
+from hunyuan_fix.model_map.row import Pattern, Row, unreachable
 from hunyuan_fix.options import OPTIONS
 
 DEFAULTS = {option.name: option.default for option in OPTIONS}
@@ -220,3 +220,18 @@ def test_rows_that_no_request_reaches_are_named(first: Any, second: Any, hidden:
     lines = unreachable(rows(json.dumps([{"when": first, "model": "a"}, {"when": second, "model": "b"}])))
     assert [line.partition(":")[0] for line in lines] == ["hunyuan_model_map"] * hidden
     assert all("row 2" in line and "row 1" in line for line in lines)
+
+
+def test_a_large_table_is_looked_at_within_bounds() -> None:
+    """By what is counted, not by the clock: a change of the file is applied on the event loop."""
+    held = 0
+
+    class Counted(Pattern):
+        def covers(self, other: Pattern) -> bool:
+            nonlocal held
+            held += 1
+            return super().covers(other)
+
+    table = [Row(at, when={"tag": [Counted(f"*{at}-{one}?") for one in range(50)]}) for at in range(200)]
+    assert unreachable(table) == []
+    assert held <= 20_000

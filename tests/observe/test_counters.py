@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hunyuan_fix import events, profiles
-from hunyuan_fix.events import Done, Event
+from hunyuan_fix.events import Done, Event, Paid
 from hunyuan_fix.exchange import Exchange, JsonObject
 from hunyuan_fix.observe import statistics
 from hunyuan_fix.observe.counters import RETRY_REASONS, STATUSES, TOKENS, Counting, by_reason, known_model, retry_reason
@@ -144,8 +144,59 @@ def test_images_and_mended_tries() -> None:
     assert counts(mended, statistics.MENDED) == {("field", "helped"): 1}
 
 
+def test_fallbacks() -> None:
+    data = {"profile": "moonshot", "reason": "quota", "outcome": "answered", "model": "kimi-k2.6", "upstream": "x"}
+    assert counts(heard(events.FALLBACK, data), statistics.FALLBACKS) == {("moonshot", "quota", "answered"): 1}
+
+
 def test_the_sink_hears_what_it_counts() -> None:
-    assert set(Counting(Metrics()).kinds) == {events.DESCRIBED, events.MENDED, events.DONE}
+    assert set(Counting(Metrics()).kinds) == {
+        *(events.DESCRIBED, events.MENDED, events.FALLBACK, events.DONE, events.PAID),
+    }
+
+
+# Calls that may have to be paid
+
+
+def paid(**values: Any) -> Paid:
+    made: Paid = {
+        "id": "an id",
+        "purpose": "own",
+        "client": "",
+        "session": "",
+        "dialect": "chat",
+        "profile": "tokenhub",
+        "upstream": "tokenhub.tencentmaas.com",
+        "asked": "hy3",
+        "model": "hy3",
+        "usage": {"input": 40, "cached": 8, "output": 9},
+        "amount": 1_500_000_000_000,
+        "currency": "CNY",
+        "priced": "2026-11-28",
+        "status": 200,
+        "ms": 12.5,
+        "is_estimated": False,
+        "is_cancelled": False,
+    }
+    return {**made, **values}  # type: ignore[typeddict-item]
+
+
+def test_a_paid_call_is_counted_with_tokens_and_cost() -> None:
+    calls = [paid(), paid(purpose="vision", model="a client's own", is_estimated=True, amount=None, currency="")]
+    metrics = heard(events.PAID, *calls)  # type: ignore[arg-type]
+    assert metrics.value(statistics.PAID_CALLS, "own") == metrics.value(statistics.PAID_CALLS, "vision") == 1
+    assert metrics.value(statistics.PAID_TOKENS, "tokenhub", "hy3", "cached") == 8
+    assert metrics.value(statistics.PAID_TOKENS, "tokenhub", OTHER, "output") == 9
+    assert metrics.value(statistics.COST, "CNY", "tokenhub") == 1.5
+    assert metrics.value(statistics.UNPRICED_CALLS, "tokenhub", OTHER) == 1
+    assert metrics.value(statistics.UNPRICED_CALLS, "tokenhub", "hy3") == 0
+    assert metrics.value(statistics.ESTIMATED_CALLS) == 1
+
+
+def test_a_failed_call_has_neither_tokens_nor_an_unknown_price() -> None:
+    metrics = heard(events.PAID, paid(usage={}, amount=None, currency="", status=500))  # type: ignore[arg-type]
+    assert metrics.value(statistics.PAID_CALLS, "own") == 1
+    assert metrics.value(statistics.UNPRICED_CALLS, "tokenhub", "hy3") == 0
 
 
 # Why a call is tried again
@@ -161,6 +212,7 @@ def test_the_sink_hears_what_it_counts() -> None:
         ("HTTP 529", "http_5xx"),
         ("no answer in time", "timeout"),
         ("mended", "mended"),
+        ("fallback", "fallback"),
         ("connection refused", "connection"),
         (flaws.NO_JSON.what, "unusable_answer"),
         (flaws.EMPTY_STREAM.what, "unusable_answer"),

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -15,7 +16,10 @@ from hypothesis import strategies as st
 from hunyuan_fix import profiles
 from hunyuan_fix.fallbacks.reasons import Reason
 from hunyuan_fix.relay import TRIES_HEADER, Elsewhere, Job, JobProgress, Mended
-from hunyuan_fix.relay.tries import Tries
+from hunyuan_fix.relay.tries import Counts, Tools, Tries
+from hunyuan_fix.upstream.gate import Gate
+from hunyuan_fix.upstream.timing import Timing
+from hunyuan_fix.workers import Workers
 from tests.relay.rig import END, STREAM, Connection, Rig, Script, answers, piece, resets, rigged, says, silent, streams
 
 BUSY = b'{"error":{"message":"busy","type":"overloaded"}}'
@@ -204,7 +208,7 @@ async def test_the_last_one_begins_with_its_first_event(rig: Rig):
     assert (got.status_code, got.content) == (200, OPENED + FAILED)
 
 
-async def test_a_stream_that_is_opened_may_take_its_time(rig: Rig, limits: list[asyncio.Timeout]):
+async def test_a_stream_that_is_opened_may_take_its_time(rig: Rig, limits: Limits):
     more = asyncio.Event()
 
     async def slow(connection: Connection) -> None:
@@ -214,7 +218,7 @@ async def test_a_stream_that_is_opened_may_take_its_time(rig: Rig, limits: list[
 
     rig.endpoint.plays(slow)
     asking = asyncio.create_task(rig.send(rig.job(streamed=True, fallbacks=Entries(1))))
-    while not (limits and limits[0].when() is None):
+    while not (limits.made and limits.when is None):
         await asyncio.sleep(0)
     more.set()
     assert (await asking).content == OPENED + event("a") + LAST
@@ -234,27 +238,40 @@ async def test_a_silent_stream_has_half_of_the_time(rig: Rig):
     rig.endpoint.plays(silent, streams(event("b"), LAST))
     got = await rig.send(rig.job(streamed=True, tries=9, deadline=3.0, fallbacks=entries))
     assert (got.status_code, got.content, len(rig.endpoint.asked)) == (200, event("b") + LAST, 3)
+    assert entries.asked == ["down"]
+
+
+@dataclass(slots=True)
+class Limits:
+    """The times in which tries had to open their answers: as they are, and how they were at first."""
+
+    made: list[asyncio.Timeout] = field(default_factory=list)
+    first: list[float | None] = field(default_factory=list)
+
+    @property
+    def when(self) -> float | None:
+        return self.made[0].when()
 
 
 @pytest.fixture
-def limits(monkeypatch: pytest.MonkeyPatch) -> list[asyncio.Timeout]:
-    """The times in which tries had to begin their answers."""
-    made: list[asyncio.Timeout] = []
+def limits(monkeypatch: pytest.MonkeyPatch) -> Limits:
+    noted = Limits()
     real = Tries._in_time
 
-    def noted(tries: Tries) -> asyncio.Timeout:
-        made.append(real(tries))
-        return made[-1]
+    def in_time(tries: Tries) -> asyncio.Timeout:
+        noted.made.append(real(tries))
+        noted.first.append(noted.made[-1].when())
+        return noted.made[-1]
 
-    monkeypatch.setattr(Tries, "_in_time", noted)
-    return made
+    monkeypatch.setattr(Tries, "_in_time", in_time)
+    return noted
 
 
-async def test_a_stream_that_has_begun_has_all_the_time(rig: Rig, limits: list[asyncio.Timeout]):
+async def test_a_stream_that_has_begun_has_all_the_time(rig: Rig, limits: Limits):
     more, whens = asyncio.Event(), []
 
     async def slow(connection: Connection) -> None:
-        whens.append(limits[0].when())
+        whens.append(limits.when)
         await connection.send(STREAM, piece(event("a")))
         await more.wait()
         await connection.send(piece(LAST), END)
@@ -263,19 +280,40 @@ async def test_a_stream_that_has_begun_has_all_the_time(rig: Rig, limits: list[a
     async with rig.opened(rig.job(streamed=True, fallbacks=Entries(1))) as got:
         pieces = got.aiter_raw()
         await anext(pieces)
-        whens.append(limits[0].when())
+        whens.append(limits.when)
         more.set()
         assert b"".join([each async for each in pieces]) == LAST
     assert [when is None for when in whens] == [False, True]
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_whole_answers_and_the_last_entry_have_all_the_time(
-    rig: Rig, limits: list[asyncio.Timeout], streamed: bool
-):
+async def test_whole_answers_and_the_last_entry_have_all_the_time(rig: Rig, limits: Limits, streamed: bool):
     rig.endpoint.plays(busy, streams(event("b"), LAST) if streamed else answers())
     await rig.send(rig.job(streamed=streamed, tries=1, fallbacks=Entries(1)))
-    assert [limit.when() is None for limit in limits] == [not streamed, True]
+    assert [when is None for when in limits.first] == [not streamed, True]
+
+
+async def test_a_first_try_after_the_deadline_has_all_the_time(rig: Rig, limits: Limits):
+    """It has waited for its slot until then, and is made all the same."""
+    rig.endpoint.plays(streams(event("b"), LAST))
+    got = await rig.send(rig.job(streamed=True, deadline=0.0, fallbacks=Entries(1)))
+    assert (got.content, limits.first) == (event("b") + LAST, [None])
+
+
+async def test_a_stream_whose_time_is_over_is_not_begun_at_the_deadline():
+    begun = []
+
+    class Held:
+        def begin(self) -> None:
+            begun.append(1)
+
+    async with rigged() as rig:
+        tries = Tries(Tools(rig.http_client, Gate(rig.admission, rig.breaker), Counts(), Workers(), Timing()), 0.0)
+    tries._gives_up = True
+    for seconds in (0, None):
+        tries._limit = asyncio.timeout(seconds)
+        tries._give_up(cast(Any, Held()))
+    assert begun == [1]
 
 
 @pytest.mark.parametrize(("second", "reason"), [(wrong, []), (busy, ["down"])], ids=["still refused", "down by now"])

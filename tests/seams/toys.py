@@ -114,6 +114,9 @@ class ToyUpstream:
             return [{"choices": [{"index": 0, "delta": {}, "finish_reason": event["end"]}]}]
         return [{"choices": [{"index": 0, "delta": {"content": event.get("more", "")}}]}]
 
+    def repeated(self, data: bytes, chunks: list[JsonObject], made: bytes) -> None:
+        return None
+
     def goes_on(self, raw: bytes) -> bool:
         return False
 

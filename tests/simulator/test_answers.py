@@ -53,6 +53,29 @@ def test_directives_in_results_that_are_json() -> None:
     assert asked.tools == (("sh", '{"command": "ls]]"}'),)
 
 
+@pytest.mark.parametrize(("profile", "model"), [("hunyuan", "hunyuan-turbos-latest"), ("tokenhub", "hy3")])
+def test_a_limit_cuts_and_what_was_cut_goes_on_where_that_is_asked_for(profile: ProfileName, model: str) -> None:
+    asked = {"role": "user", "content": "[[sim:say One two three]] [[sim:limit 5]] [[sim:again 2]]"}
+    first = ask(asked["content"], model=model, profile=profile)
+    assert (first.text, first.finish_reason) == ("One t", "length")
+    said: Json = {"role": "assistant", "content": first.text}
+    more = {"role": "user", "content": "Go on."}
+    second = answers.answer({"model": model, "messages": [asked, said, more]}, profile)
+    assert (second.text, second.finish_reason) == (" two ", "length")
+    said["content"] = "One two three"[:-2]
+    last = answers.answer({"model": model, "messages": [asked, said, more]}, profile)
+    assert (last.text, last.finish_reason) == ("hree", "stop")
+    said["content"] = "Something else"
+    assert answers.answer({"model": model, "messages": [asked, said, more]}, profile).text == answers.TEXT
+
+
+def test_a_limit_cuts_what_kimi_completes() -> None:
+    asked = {"role": "user", "content": "[[sim:say One two three]] [[sim:limit 5]]"}
+    said = {"role": "assistant", "content": "One t", "partial": True}
+    answer = answers.answer({"model": "kimi-k2.6", "messages": [asked, said]}, "moonshot")
+    assert (answer.text, answer.finish_reason) == ("wo th", "length")
+
+
 def test_an_agents_reminder_behind_what_the_user_says() -> None:
     said = [{"role": "user", "content": "[[sim:say yes]]"}, {"role": "user", "content": "<reminder>"}]
     assert answers.answer({"model": "kimi-k2.6", "messages": said}, "moonshot").text == "yes"

@@ -23,6 +23,7 @@ from hunyuan_fix.exchange import Exchange, Response
 from hunyuan_fix.kept import KeepSettings
 from hunyuan_fix.kept.answers import KeptAnswers
 from hunyuan_fix.kept.reasoning import KeptReasoning
+from hunyuan_fix.model_map import reading
 from hunyuan_fix.observe.metrics import counter
 from hunyuan_fix.plugins.loading import plugins
 from hunyuan_fix.rules.explained import explanations
@@ -137,6 +138,18 @@ async def test_explain(tried: Tried):
     for rule, explanation in explanations().items():
         text = tried.execute(f"hunyuan.explain {rule}")
         assert text == f"{rule}: {explanation.repairs}\nWhy: {explanation.why}"
+
+
+def test_explain_lists_the_rows_of_the_model_map():
+    table = reading.rows('[{"when": {"tag": "a"}, "model": "m", "force": {"effort": "low"}}, {"system": "Be brief."}]')
+    kept = KeptAnswers(KeepSettings())
+    reasoning = KeptReasoning(KeepSettings(), kept.chain)
+    commands = Commands(Cascade(DryRunVision()), kept, reasoning, str, model_map=lambda: table)
+    assert commands.explain("model-map").splitlines()[2:] == [
+        "1 (tag a) → model m, effort low (force)",
+        "2 → system text (system, missing)",
+    ]
+    assert len(commands.explain("merge").splitlines()) == 2
 
 
 async def test_the_cache_is_listed_and_cleared(tried: Tried, endpoint: Endpoint):

@@ -20,6 +20,7 @@ from hunyuan_fix.upstream.target import Target
 from hunyuan_fix.upstream.timing import Timing
 from hunyuan_fix.vision.descriptions import Description, ImageFailure
 from hunyuan_fix.vision.vision_call import Vision, VisionCall
+from tests.refused_content import VENDORS
 from tests.vision_server import Reply, VisionServer, chat, error, never, png, vision_server
 
 NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
@@ -152,6 +153,14 @@ async def test_filtered_answer_is_a_refusal_of_the_image(setting: Setting, reaso
 @pytest.mark.parametrize("status", [400, 413, 415, 422, 451])
 async def test_refused_image_is_not_tried_again(setting: Setting, status: int) -> None:
     setting.server.replies(error(status, message="图片处理失败错误"))
+    assert await setting.ask() == ImageFailure("refused")
+    assert len(setting.server.received) == 1
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+async def test_an_image_whose_content_is_refused_is_not_tried_again(setting: Setting, vendor: str) -> None:
+    status, said = VENDORS[vendor]
+    setting.server.replies(Reply(status, body=json.dumps({"error": said}).encode()))
     assert await setting.ask() == ImageFailure("refused")
     assert len(setting.server.received) == 1
 

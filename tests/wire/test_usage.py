@@ -161,3 +161,36 @@ def test_the_usage_of_an_answer_is_found_in_its_choices() -> None:
     assert usage.of_answer({"usage": {}, "choices": [{}, {"usage": inner}]}) is inner
     assert usage.of_answer({"usage": None, "choices": ["odd", None]}) is None
     assert usage.of_answer({"choices": 7}) is None
+
+
+# A body's
+
+
+def vectors(count: int, **fields: object) -> bytes:
+    data = [{"index": place, "embedding": [0.123456789] * 1024} for place in range(count)]
+    return json.dumps({"object": "list", "data": data, **fields}).encode()
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_the_usage_of_a_body_is_read_whatever_its_size(count: int) -> None:
+    assert usage.of_body(vectors(count, usage={"prompt_tokens": 7, "total_tokens": 7})) == {"input": 7, "output": 0}
+    assert usage.of_body(vectors(count)) == {}
+    assert usage.of_body(vectors(count, usage=None)) == {}
+    assert usage.of_body(vectors(count, usage={"prompt_tokens": "many"})) == {}
+
+
+def test_a_text_that_looks_like_a_usage_is_none() -> None:
+    text = '"usage": {"prompt_tokens": 999} ' * 20_000
+    body = {"choices": [{"message": {"content": text}}], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
+    assert usage.of_body(json.dumps(body).encode()) == {"input": 3, "output": 4}
+    assert usage.of_body(json.dumps({"choices": [{"message": {"content": text}}]}).encode()) == {}
+
+
+@pytest.mark.parametrize("odd", [b"", b"null", b"[]", b"<html>", b'{"usage": ', b'{"usage":{' + b" " * 400_000])
+def test_a_body_without_a_usage_has_none(odd: bytes) -> None:
+    assert usage.of_body(odd) == {}
+
+
+def test_what_belongs_to_others_is_taken_off() -> None:
+    whole = {"input": 10, "cached": 4, "output": 5}
+    assert usage.less(whole, {"input": 3, "output": 9}) == {"input": 7, "cached": 4, "output": 0}

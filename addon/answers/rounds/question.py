@@ -70,10 +70,8 @@ def further(
     # 4. Its limit.
     if limit is not None:
         _limit(body, context, limit)
-    # 5. As its endpoint takes it. A completion goes on from these very words.
+    # 5. As its endpoint takes it.
     apply_chat(body, context, checkpoint)
-    if is_completion:
-        body["messages"][-1] = {**body["messages"][-1], "content": message["content"]}
     return Round(body, is_completion)
 
 

@@ -26,6 +26,7 @@ from . import (
     keys_given,
     listeners,
     live,
+    native,
     report,
     trust,
     variables,
@@ -59,6 +60,8 @@ PROXY: tuple[Check, ...] = (
     authority.usable,
 )
 """For every client, in the order of the report. A check gives `None` where its subject isn't there."""
+NATIVE: tuple[Check, ...] = (native.credentials, native.clock)
+"""Only with `--native`: for Tencent Cloud's own API."""
 HTTPS_PROXY: tuple[Check, ...] = (
     connections.decryption,
     variables.https_proxy,
@@ -118,6 +121,11 @@ def parse(arguments: Sequence[str], prefix: str) -> argparse.Namespace:
     )
     parser.add_argument(
         "--online", action="store_true", help=say("also check the key in HUNYUAN_API_KEY, by a call for one token")
+    )
+    parser.add_argument(
+        "--native",
+        action="store_true",
+        help=say("also check what Tencent Cloud's own API needs: a SecretId and a SecretKey, and the right time"),
     )
     parser.add_argument("--json", action="store_true", help=say("print the findings as JSON"))
     fix = parser.add_argument_group(say("to mend what was found"))
@@ -179,6 +187,7 @@ def situation_of(given: argparse.Namespace, environment: Mapping[str, str], pref
         version=started.version if started else "",
         admin_url=started.admin_url if started else "",
         reverse_only=given.reverse,
+        native=given.native,
         folder=Path.cwd(),
     )
     # 2. Where it sends calls: it says so itself. Its file says it where its ports ask for a password.
@@ -212,7 +221,7 @@ def _route(situation: Situation) -> Route | None:
 def examine(situation: Situation) -> Iterator[Finding]:
     """Run every check that makes sense, several at a time; the findings in the order of the tables."""
     proxied = situation.means_proxy_mode or (situation.upstream is not None and not situation.reverse_only)
-    checks = (*PROXY, *(HTTPS_PROXY if proxied else (variables.proxy_mode,)))
+    checks = (*PROXY, *(NATIVE if situation.native else ()), *(HTTPS_PROXY if proxied else (variables.proxy_mode,)))
     with ThreadPoolExecutor() as pool:
         for found in pool.map(lambda check: _listed(check(situation)), checks):
             yield from found

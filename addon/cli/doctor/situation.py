@@ -24,6 +24,7 @@ CHECKS: Mapping[str, str] = {
     "reverse": "reverse proxy",
     "endpoint": "endpoint",
     "key": "key",
+    "native": "signed API",
     "base-url": "base URL",
     "settings": "client settings",
     "proxy-mode": "HTTPS_PROXY mode",
@@ -104,6 +105,8 @@ class Situation:
     """The address of the running proxy's admin server; `""` if it has none, or that isn't known."""
     reverse_only: bool = False
     """The user says that clients use base URLs: what only HTTPS_PROXY needs isn't checked."""
+    native: bool = False
+    """Tencent Cloud's own API is to be used."""
     folder: Path = field(default_factory=Path)
     """The project that clients are started in, for their settings there."""
 

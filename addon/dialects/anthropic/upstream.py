@@ -84,6 +84,9 @@ class AnthropicUpstream:
         """The chat chunks for one event."""
         return upstream_answers.events(event, note)
 
+    def repeated(self, data: bytes, chunks: list[JsonObject], made: bytes) -> None:
+        """None: each event is read."""
+
     def goes_on(self, raw: bytes) -> bool:
         """Unknown: each event is read."""
         return False

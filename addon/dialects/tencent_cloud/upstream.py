@@ -19,6 +19,7 @@ from .. import spoken
 from ..base import BadRequest, Demands, House
 from ..told import Told
 from . import errors, fields, upstream_answers
+from .repeated import Repeated
 
 _READ: Final = frozenset(["model", "messages", "tools", "tool_choice", "stop", "stream_options"])
 """Parameters that are read one by one."""
@@ -67,6 +68,10 @@ class TencentCloudUpstream:
     def events(self, event: JsonObject, note: JsonObject) -> list[JsonObject]:
         """The chat chunks for one event."""
         return upstream_answers.events(event, note)
+
+    def repeated(self, data: bytes, chunks: list[JsonObject], made: bytes) -> Repeated | None:
+        """See `Repeated`."""
+        return Repeated.of(data, chunks, made)
 
     def goes_on(self, raw: bytes) -> bool:
         """Whether the bytes of whole events tell that none ends the answer, or is an error."""

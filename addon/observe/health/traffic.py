@@ -61,10 +61,11 @@ class Traffic:
         *,
         open_circuits: Callable[[], Sequence[str]],
         lent_key: Callable[[], LentKey],
+        other_keys: Callable[[], Iterable[str]] = tuple,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_circuits = open_circuits
-        self._lent_key = lent_key
+        self._lent_key, self._other_keys = lent_key, other_keys
         self._calls = Window(WINDOW, clock)
         """Outcomes of calls, each by `profile outcome`."""
         self._vision = Window(WINDOW, clock)
@@ -74,7 +75,7 @@ class Traffic:
         """By profile."""
         self._vision_failing = Margin(SHARE, SHARE_AGAIN)
         self._refused: dict[str, int] = {}
-        """Profiles whose endpoint has refused the lent key, and the hash of that key."""
+        """Profiles whose endpoint has refused the key that it was lent, and the hash of all keys that are lent."""
         self._dates: deque[tuple[str, float]] = deque(maxlen=_DATES)
         """`Date` of the last answers, and when each came."""
 
@@ -97,7 +98,7 @@ class Traffic:
             self._calls.add(f"{done['profile']} {outcome}")
         if done["lent"] and done["how"] == "answered" and done["status"] is not None:
             if done["status"] == 401 or done["error"] == "invalid_api_key":
-                self._refused[done["profile"]] = hash(self._lent_key().value)
+                self._refused[done["profile"]] = self._hash()
             elif done["status"] < 400:
                 self._refused.pop(done["profile"], None)
 
@@ -136,8 +137,7 @@ class Traffic:
 
     async def key(self) -> Finding:
         """By its file, and by what endpoints say to it."""
-        lent = self._lent_key()
-        key, file = lent.value, lent.file
+        file, now = self._lent_key().file, self._hash()
         if file is not None and file.is_unusable:
             return degraded(
                 Sentence(
@@ -145,8 +145,8 @@ class Traffic:
                     file=file.path,
                 )
             )
-        self._refused = {profile: of for profile, of in self._refused.items() if of == hash(key)}
-        if key is None:
+        self._refused = {profile: of for profile, of in self._refused.items() if of == now}
+        if self._lent_key().value is None and not any(self._other_keys()):
             return healthy(Sentence("No key is lent: clients send their own."))
         if self._refused:
             return degraded(
@@ -156,6 +156,9 @@ class Traffic:
                 )
             )
         return healthy(Sentence("A key is lent, and no endpoint has refused it."))
+
+    def _hash(self) -> int:
+        return hash((self._lent_key().value, *self._other_keys()))
 
     async def vision(self) -> Finding:
         """By the share of vision calls that failed."""

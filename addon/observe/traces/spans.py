@@ -158,13 +158,17 @@ def _exchange(told: Sequence[Event], done: Done) -> Span:
     # HTTP's conventions: what the client did wrong is no failure of the server's. Nor is it one that the client leaves.
     is_clients = error == "client_gone" or _REFUSED <= (done["status"] or 0) < _SERVERS_OWN
     root.has_failed = bool(error) and not is_clients
-    root.events = [_happened(event) for event in told if event.kind in (events.TRANSLATED, events.MENDED)]
+    happened = (events.TRANSLATED, events.MENDED, events.FALLBACK)
+    root.events = [_happened(event) for event in told if event.kind in happened]
     return root
 
 
 def _happened(event: Event) -> tuple[str, float, dict[str, Attribute]]:
     data = event.data
-    given = {"kind": data.get("reason"), "outcome": data.get("outcome"), "dialect": data.get("dialect")}
+    if event.kind == events.FALLBACK:
+        given = {"fallback_reason": data["reason"], "fallback_outcome": data["outcome"]}
+    else:
+        given = {"kind": data.get("reason"), "outcome": data.get("outcome"), "dialect": data.get("dialect")}
     return names().events[event.kind], event.at, _attributes(given)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hunyuan_fix.answers.rounds.question import further, limit_of
+from hunyuan_fix.profiles import Thinking
 from hunyuan_fix.rules import apply_chat
 from hunyuan_fix.simulator.checks import ProfileName, problems
 from tests.rule_context import context
@@ -49,14 +51,20 @@ def test_hunyuan_is_asked_in_words() -> None:
 
 def test_qwen_completes_only_while_it_does_not_think() -> None:
     known = context("dashscope", "qwen3.7-max")
+    assert further(sent("qwen3.7-max", enable_thinking=True), known, "Once", "", limit=None).is_completion
+    known.model = replace(known.model, thinking=Thinking(can_be_off=False, control="enable_thinking"))
     made = further(sent("qwen3.7-max"), known, "Once", "", limit=None)
-    assert made.is_completion
-    assert known.model.thinking is None or made.body.get("enable_thinking") is False
-    stays = known.model
-    if stays.thinking is None:
-        made = further(sent("qwen3.7-max", enable_thinking=True), known, "Once", "", limit=None)
-        assert not made.is_completion
-        assert made.body["messages"][-1]["role"] == "user"
+    assert not made.is_completion
+    assert made.body["messages"][-1]["role"] == "user"
+    assert not any("partial" in message for message in made.body["messages"])
+
+
+@pytest.mark.parametrize("said", ["<think>hm</think>Once", "  Once ", "[图片见后面的用户消息] Once"])
+def test_a_completion_goes_on_from_the_very_words(said: str) -> None:
+    for model in ("kimi-k2.6", "kimi-k2-thinking"):
+        made = further(sent(model), context("moonshot", model), said, "", limit=None)
+        assert made.is_completion
+        assert made.body["messages"][-1]["content"] == said
 
 
 @pytest.mark.parametrize("kind", ["json_object", "json_schema"])

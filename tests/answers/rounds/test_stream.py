@@ -154,6 +154,15 @@ def test_what_came_of_a_broken_round_stays(reason: str) -> None:
     assert got.usages == [usage(1)]
 
 
+def test_what_a_broken_round_has_told_of_its_usage_is_counted() -> None:
+    spliced = SplicedStream()
+    out = fed(spliced, stream(["one ", "two"], usage=usage(1)))
+    out += spliced.go_on(is_completion=False)
+    out += fed(spliced, event(id="x", choices=[choice({"content": " three"})], usage=usage(2)))
+    sums = {**usage(3), "prompt_tokens_details": {"cached_tokens": 4}}
+    assert read(out + spliced.finish()).usages == [sums, sums]
+
+
 def test_what_is_held_back_of_a_broken_round_is_given() -> None:
     spliced = SplicedStream()
     out = fed(spliced, stream(["The quick brown fox"]))

@@ -311,6 +311,24 @@ async def test_a_mended_try_is_a_try_and_an_event(trust: Trust, collector: Colle
     assert (name, told["hunyuan_fix.mended.outcome"]) == ("hunyuan_fix.mended", "helped")
 
 
+async def test_a_fallback_is_a_try_and_an_event(trust: Trust, collector: Collector):
+    def answer(request: Arrived) -> Answer:
+        return answer_of() if request.json["model"] == "b-model" else json_answer({"error": {}}, status=503)
+
+    async with run_endpoint(trust, tls=False) as endpoint:
+        endpoint.answer = answer
+        async with traced(trust, endpoint, collector, hunyuan_fallbacks="a-model>b-model") as (_, client):
+            assert (await client.post("/chat/completions", json=CHAT | {"model": "a-model"})).status_code == 200
+            (root,) = await exported(collector)
+        named = [names_of(one) for one in endpoint.arrived]
+    first, second = collector.below(root)
+    assert [first.span_id, second.span_id] == named
+    assert second.attributes["hunyuan_fix.retry.reason"] == "fallback"
+    ((name, told),) = root.events
+    assert name == "hunyuan_fix.fallback"
+    assert (told["hunyuan_fix.fallback.reason"], told["hunyuan_fix.fallback.outcome"]) == ("down", "answered")
+
+
 async def test_batches_of_embeddings_are_calls_below_one_operation(trust: Trust, collector: Collector):
     def answer(request: Arrived) -> Answer:
         vectors = [{"index": place, "embedding": [0.5]} for place, _ in enumerate(request.json["input"])]
