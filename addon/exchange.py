@@ -296,6 +296,9 @@ class Exchange:
     of a conversation. `""`: it got none."""
     error: str = ""
     """The code by which that error is counted, of a closed list (`wire.noted_errors.CODES`). `""`: it got none."""
+    error_status: int = 0
+    """The status that its error means, where the client's format hides it (Tencent Cloud's SDKs want 200); 0: the
+    answer's own."""
     left: bool = False
     """The client left before the end of its answer."""
     json_said: str = ""
@@ -328,6 +331,8 @@ class Exchange:
     """The request's headers."""
     lent: bool = False
     """It goes with the proxy's own key."""
+    claim: Any = None
+    """What its client's signature claims, until its body is there (`hooks.signed_clients.Pending`)."""
     borrows: bool = False
     """Its client may be lent keys: the addon's own calls to endpoints that it didn't name go with those."""
     secrets: list[bytes] = field(default_factory=list, repr=False)
@@ -509,6 +514,7 @@ _UNDER_WAY = (
     "may_hold_images",
     "headers",
     "lent",
+    "claim",
     "borrows",
     "secrets",
     "elsewhere",

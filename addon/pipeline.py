@@ -15,7 +15,7 @@ from . import dialects, rules
 from .answers.heard import Listener
 from .config.option import OptionError
 from .dialects.base import House
-from .exchange import Change, Exchange, JsonObject, Response
+from .exchange import Change, Exchange, JsonObject, Response, printable
 from .options import Settings
 from .plugins import places
 from .steps import plugin_step
@@ -193,6 +193,8 @@ class Pipeline:
         if self._offers:
             note["offers"] = list(self._offers)
         exchange.chat = await self._workers.run(lambda _: dialect.to_chat(body, headers, note), exchange.cost)
+        if not exchange.model:  # the client's format has another word for it
+            exchange.model = printable(str(exchange.chat.get("model") or "")[:200])
         told = [Change(dialect.name, pointer, why) for pointer, why in note.pop("changes", ())]
         if dialect.house not in ("count", "kept"):
             why = "the request becomes a chat request, and its answer is translated back"

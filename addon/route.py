@@ -208,16 +208,17 @@ class Routes:
         """Whether `host` is a known host or the host of `hunyuan_upstream`: requests to known hosts go there."""
         return self.known(host) or (host is not None and self._upstream is not None and host == self._upstream.host)
 
-    def _of_port(self, method: str, address: Address, sent: tuple[str, ...]) -> Route | None:
+    def _of_port(self, method: str, address: Address, sent: tuple[str, ...], named: str | None = None) -> Route | None:
         """The route of a request to a reverse port that stands for `address`; `None` where the addon leaves it alone.
 
         Its key is for wherever the port's requests go, unless that is another place than a host that is named: by
         `hunyuan_hosts`, as what the port stands for; or by the client's `Host` and `:authority`, which are `sent`, as
         where a file of hosts leads a vendor's name here.
         """
-        named = tuple(sorted({host for host in map(host_in, sent) if vendors.is_a_vendors(host)}))
+        owners = tuple(sorted({host for host in map(host_in, sent) if vendors.is_a_vendors(host)}))
         host = canonical(address.host)
-        return self.route(method, address, key_of=(*named, host) if host in self._named else named)
+        key_of = (*owners, host) if host in self._named else owners
+        return self.route(method, address, key_of=key_of, named=named)
 
     def _route(
         self,
@@ -226,13 +227,16 @@ class Routes:
         sni: str | None = None,
         sent: tuple[str, ...] = (),
         key_of: tuple[str, ...] | None = None,
+        *,
+        named: str | None = None,
     ) -> Route | None:
         """The route of a request to `address`; `None` for a request that the addon leaves alone.
 
         It leaves a request alone if the host is unknown, if the path is below none of the paths that the host's
         profiles name, or if the client has named two hosts: one of them would get the key that is meant for the other.
         `sni` is the name in the client's TLS handshake, `sent` its `Host` and `:authority`. `key_of`: the hosts that
-        its own key is for; empty: for wherever it goes; `None`: the host itself.
+        its own key is for; empty: for wherever it goes; `None`: the host itself. `named`: the dialect that its headers
+        name, where its path doesn't (`dialects.of_headers`).
         """
         host = one_name(address.host, sni, sent)
         if host is None or host not in self.hosts:
@@ -245,7 +249,7 @@ class Routes:
 
         # 1. What it is.
         below, api = paths.read(path, dialects.paths())
-        spoken = (dialects.of_call(method, api) if api else None) or ""
+        spoken = named or (dialects.of_call(method, api) if api else None) or ""
         api = paths.filled(api, path) if api else None
         base = BaseUrl("http" if address.scheme == "http" else "https", host, address.port, below)
         if (
@@ -278,6 +282,8 @@ class Routes:
             house_path = own_path = self._base_path(base, demands, rerouted=rerouted)
         if is_native:
             own_path = self._base_path(base, demands, dialects.of_format(other), rerouted=rerouted)
+        if named:  # all requests of such an API have the path of its base URL
+            own_path = base.path
         to = own_path + (api or _below_base(path)) + of_model if api or rerouted else path
         is_written_anew = spoken in translates or demands.dialect not in _HOUSES
         meant = (below if rerouted or is_written_anew else own_path) + (api or "") + of_model
@@ -297,7 +303,8 @@ class Routes:
             address=Address(base.scheme, base.host, base.port, to + question + query),
             respelt=api is not None and meant != sent_path,
             rerouted=rerouted,
-            successors=rerouted and profile != addressed,
+            # What names models of an API that was shut down means them also where it is addressed to the successor.
+            successors=(rerouted and profile != addressed) or (named is not None and not demands.shut_down),
             unrepaired=method == "POST" and dialect is None,
             native=is_native,
             translates=translates,

@@ -374,6 +374,23 @@ def admin_status(**headers: str) -> Look:
     return look
 
 
+async def claiming(world: World) -> object:
+    """What becomes of a native request whose signature is wrong, if anybody can tell."""
+    now = int(time.time())
+    scope = f"AKIDALICE/{time.strftime('%Y-%m-%d', time.gmtime(now))}/hunyuan/tc3_request"
+    headers = {
+        "authorization": f"TC3-HMAC-SHA256 Credential={scope}, SignedHeaders=content-type;host, Signature={'0' * 64}",
+        "content-type": "application/json",
+        "x-tc-action": "ChatCompletions",
+        "x-tc-timestamp": str(now),
+        "x-tc-version": "2023-09-01",
+    }
+    body = {"Model": "hunyuan-lite", "Messages": [{"Role": "user", "Content": "a"}]}
+    async with world.proxy.client() as client:
+        answer = await client.post(client.base_url.copy_with(path="/"), json=body, headers=headers)
+    return answer.json()["Response"].get("Error")
+
+
 BROWSER = after(CHAT, authorization="", origin=PAGE, sec_fetch_site="cross-site")
 WITH_TOKENS = {"hunyuan_client_tokens_file": "{folder}/clients.toml"}
 BY_TOKEN = after(CHAT, authorization=f"Bearer {TOKEN}")
@@ -459,6 +476,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_api_key_file": ("{folder}/key", after(CHAT, authorization=""), {}),
     "hunyuan_keys_file": ("{folder}/keys.toml", after(CHAT, authorization=""), {}),
     "hunyuan_client_tokens_file": ("{folder}/clients.toml", BY_TOKEN, {}),
+    "hunyuan_tencent_secrets_file": ("{folder}/secrets.toml", claiming, {}),
     "hunyuan_seal_key_file": ("{folder}/seal", sealed, {}),
     "hunyuan_requests_per_minute": ("7", BY_TOKEN, WITH_TOKENS),
     "hunyuan_tokens_per_minute": ("777", BY_TOKEN, WITH_TOKENS),
@@ -558,6 +576,7 @@ def folder(tmp_path: Path) -> Path:
         ("clients.toml", f'[clients.alice]\nhash = "sha256:{digest_of(TOKEN).hex()}"\n'),
         ("hunyuan.yaml", "language: en\n"),
         ("seal", SEAL_KEY),
+        ("secrets.toml", '[secrets.AKIDALICE]\nsecret_key = "a-key"\nclient = "alice"\n'),
         ("admin-token", "t" * 20),
         ("profiles/hunyuan.toml", "[messages]\nalternate = false\n"),
     ):

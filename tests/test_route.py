@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunyuan_fix import options, profiles
+from hunyuan_fix import dialects, options, profiles
 from hunyuan_fix.config.option import OptionError
 from hunyuan_fix.route import Address, Route, Routes, check, is_translated
 
@@ -54,6 +54,67 @@ def test_the_path_says_which_api_it_is(path: str, endpoint: str | None, base: st
     assert not route.respelt
     if endpoint:
         assert route.base_url == base
+
+
+NATIVE = "hunyuan.tencentcloudapi.com"
+ACTION = {"x-tc-action": "ChatCompletions"}
+
+
+@pytest.mark.parametrize(
+    ("host", "target", "headers", "name"),
+    [
+        (NATIVE, "/", ACTION, "tencent-cloud"),
+        (NATIVE, "/", {"x-tc-action": "chatCompletions "}, "tencent-cloud"),
+        (NATIVE, "/", {"x-tc-action": "GetEmbedding"}, "tencent-cloud-embedding"),
+        (NATIVE, "/?x=1", {"x-tc-action": "GetTokenCount"}, "tencent-cloud-token-count"),
+        (NATIVE, "/", {"x-tc-action": "DescribeInstances"}, "tencent-cloud"),
+        (NATIVE, "/?Action=ChatCompletions&Version=2023-09-01", {}, "tencent-cloud"),
+        (NATIVE, "/", {"content-type": "application/x-www-form-urlencoded"}, "tencent-cloud"),
+        (NATIVE, "/", {}, None),
+        (NATIVE, "/v1/chat/completions", ACTION, None),
+        ("127.0.0.1", "/", ACTION, "tencent-cloud"),
+        ("127.0.0.1", "/", {"authorization": "TC3-HMAC-SHA256 Credential=x"}, "tencent-cloud"),
+        ("127.0.0.1", "/", {"content-type": "application/json", "authorization": "Bearer sk-x"}, None),
+        ("127.0.0.1", "/?Action=x", {}, None),
+    ],
+)
+def test_headers_say_which_native_request_it_is(host: str, target: str, headers: dict[str, str], name: str | None):
+    assert dialects.of_headers(host, target, headers) == name
+
+
+def test_a_native_request_leaves_for_the_successor():
+    there = routes(upstream="successor")
+    route = there.route("POST", at("/", NATIVE), named="tencent-cloud")
+    assert route is not None
+    assert (route.dialect, route.profile, route.base_url) == ("tencent-cloud", "tokenhub", f"https://{TOKENHUB}/v1")
+    assert route.address.host == TOKENHUB
+    assert (route.successors, route.rerouted, route.foreign, route.unrepaired) == (True, True, False, False)
+    by_port = there.of_port("POST", at("/"), (f"127.0.0.1:{8080}",), "tencent-cloud")
+    assert by_port is not None
+    assert by_port.dialect == "tencent-cloud"
+    assert by_port.address.host == TOKENHUB
+    unnamed = there.route("POST", at("/", NATIVE))
+    assert unnamed is not None
+    assert unnamed.dialect is None
+    assert there.route("POST", at("/", "other.example"), named="tencent-cloud") is None
+
+
+def test_a_native_request_to_the_successor_itself_names_old_models_all_the_same():
+    route = routes().of_port("POST", at("/", TOKENHUB), ("127.0.0.1:8080",), "tencent-cloud")
+    assert route is not None
+    assert (route.successors, route.rerouted) == (True, False)
+    legacy = routes().of_port("POST", at("/"), ("127.0.0.1:8080",), "tencent-cloud")
+    assert legacy is not None
+    assert not legacy.successors
+
+
+def test_a_native_request_keeps_its_path_at_a_native_endpoint():
+    for upstream in ("", f"https://{NATIVE}"):
+        route = routes(upstream=upstream).route("POST", at("/", NATIVE), named="tencent-cloud")
+        assert route is not None
+        assert route.address == at("/", NATIVE)
+        assert not route.rerouted
+    assert routes(translate="never").route("POST", at("/", NATIVE), named="tencent-cloud").dialect is None  # type: ignore[union-attr]
 
 
 def test_only_post_is_touched():

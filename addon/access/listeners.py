@@ -14,10 +14,11 @@ from ..texts.terminal import say
 from ..wire.host_names import LOOPBACK, is_loopback
 from .callers import TrustSettings
 from .client_tokens import TokenSettings
+from .signed_clients import SignedSettings
 
 
 @dataclass(frozen=True)
-class ListenerSettings(TokenSettings, TrustSettings):
+class ListenerSettings(TokenSettings, SignedSettings, TrustSettings):
     """Whether other machines may use this proxy without authentication."""
 
     allow_open: bool = option(
@@ -85,8 +86,12 @@ def requires_token(open_to: Sequence[str], settings: ListenerSettings) -> bool:
 
     Without a token file it is false: then `proxyauth` alone decides.
     """
-    return bool(open_to) and settings.client_tokens_file is not None and not settings.allow_open
+    return bool(open_to) and _knows_clients(settings) and not settings.allow_open
 
 
 def _authenticates(settings: ListenerSettings, password: bool) -> bool:
-    return password or settings.client_tokens_file is not None
+    return password or _knows_clients(settings)
+
+
+def _knows_clients(settings: ListenerSettings) -> bool:
+    return settings.client_tokens_file is not None or settings.tencent_secrets_file is not None

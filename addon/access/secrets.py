@@ -15,10 +15,11 @@ from .cloud_key import CloudKey
 from .keys import KeySettings, LentKey
 from .provider_keys import ProviderKeys, ProviderKeySettings
 from .seal_keys import SealKeys, SealSettings
+from .signed_clients import SignedClients, SignedSettings
 
 
 @dataclass(frozen=True)
-class SecretSettings(KeySettings, ProviderKeySettings, TokenSettings, SealSettings):
+class SecretSettings(KeySettings, ProviderKeySettings, TokenSettings, SignedSettings, SealSettings):
     """Where the secrets are."""
 
 
@@ -30,6 +31,7 @@ class Secrets:
         self.cloud = CloudKey()
         self.providers = ProviderKeys()
         self.tokens = ClientTokens()
+        self.signed = SignedClients()
         self.seals = SealKeys(use_seals)
         self._is_started = False
 
@@ -39,11 +41,12 @@ class Secrets:
         self.cloud.check()
         providers = self.providers.configured(part(settings, ProviderKeySettings))
         tokens = self.tokens.configured(part(settings, TokenSettings))
+        signed = self.signed.configured(part(settings, SignedSettings))
         seals = self.seals.configured(part(settings, SealSettings))
 
         def use() -> None:
             is_other = seals is not self.seals
-            self.key, self.providers, self.tokens, self.seals = key, providers, tokens, seals
+            self.key, self.providers, self.tokens, self.signed, self.seals = key, providers, tokens, signed, seals
             if is_other and self._is_started:
                 seals.apply()
 
@@ -57,11 +60,12 @@ class Secrets:
 
     async def refresh(self) -> None:
         """Take over files that were changed. An invalid one is logged, and what it held stays in force."""
-        for secret in (self.key, self.providers, self.tokens, self.seals):
+        for secret in (self.key, self.providers, self.tokens, self.signed, self.seals):
             await secret.refresh()
 
     @property
     def unusable(self) -> list[Path]:
         """Files that can't be used as they are now; that of the lent key has a check of its own."""
-        files = [file.path for file in (self.tokens.file, self.seals.file) if file is not None and file.is_unusable]
-        return [*files, *self.providers.unusable]
+        files = (self.tokens.file, self.signed.file, self.seals.file)
+        unusable = [file.path for file in files if file is not None and file.is_unusable]
+        return [*unusable, *self.providers.unusable]

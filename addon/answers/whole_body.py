@@ -14,6 +14,7 @@ from .json_repair.asked import Asked, Wrong
 from .streamed import EVENT_STREAM, RepairedStream
 from .translated import Steps, plan_of
 
+_JSON = {"content-type": "application/json"}
 _ERROR_LIMIT = 1 << 20
 """Bytes of an error body that are looked at."""
 
@@ -51,7 +52,9 @@ def repair_answer(exchange: Exchange, steps: Steps, body: bytes, encoding: str, 
     changed = steps.answer(exchange, answer) or changed
     if dialect.is_house and translated.upstream_of(exchange).is_house:
         return json_body.serialise(answer) if changed else None
-    return json_body.serialise(dialect.answer(answer, exchange.note_of(dialect.name)))
+    written = json_body.serialise(dialect.answer(answer, exchange.note_of(dialect.name)))
+    # Tencent Cloud's SDK reads an answer of exactly this content type.
+    return Response(200, dict(_JSON), written) if dialect.name in dialects.SIGNED else written
 
 
 def wrong_json(exchange: Exchange, body: bytes, encoding: str, limit: int) -> Wrong | None:

@@ -29,6 +29,7 @@ _MEANT: Final = {"n": "\n", "t": "\t", "r": "\r"}
 _SAID: Final = {
     "anthropic": re.compile(rb'"(?:text|thinking|partial_json)"\s*:\s*"((?:[^"\\]|\\.)*)"'),
     "responses": re.compile(rb'"delta"\s*:\s*"((?:[^"\\]|\\.)*)"'),
+    "tencent": re.compile(rb'"(?:Content|ReasoningContent|Arguments)"\s*:\s*"((?:[^"\\]|\\.)*)"'),
     "chat": re.compile(rb'"(?:content|reasoning_content|reasoning|arguments)"\s*:\s*"((?:[^"\\]|\\.)*)"'),
 }
 """What a model says, in the events of a stream and in a whole answer of each format."""

@@ -20,6 +20,9 @@ from .responses.by_id import KeptResponses
 from .responses.compact import Compact
 from .responses.input_tokens import InputTokens
 from .responses.native import NativeResponses
+from .tencent_cloud import client_api
+from .tencent_cloud.client import TencentCloud, TencentEmbedding, TencentTokenCount
+from .tencent_cloud.client_api import TencentCloudApi
 from .tencent_cloud.upstream import TencentCloudUpstream
 
 _NATIVE: tuple[NativeDialect, ...] = (NativeMessages(Anthropic()), NativeResponses(Responses()))
@@ -35,12 +38,15 @@ _ALL: tuple[Dialect, ...] = (
     Compact(Responses()),
     InputTokens(Responses()),
     KeptResponses(Responses()),
+    TencentCloud(),
+    TencentEmbedding(),
+    TencentTokenCount(),
     *NATIVE.values(),
 )
 DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
 """What clients speak, by name."""
 
-APIS: Mapping[str, Api] = {api.dialect: api for api in (AnthropicApi(), ResponsesApi())}
+APIS: Mapping[str, Api] = {api.dialect: api for api in (AnthropicApi(), ResponsesApi(), TencentCloudApi())}
 """What else clients ask for, by the name of their dialect."""
 
 HOUSE = "openai"
@@ -89,11 +95,27 @@ def of_call(method: str, api: str) -> str | None:
     return next((dialect.name for dialect in DIALECTS.values() if api in dialect.paths), None)
 
 
+def of_headers(host: str, target: str, headers: Mapping[str, str]) -> str | None:
+    """The name of the dialect of a request whose headers say what it asks for; `None` where its path does.
+
+    `target`: its path with its query.
+    """
+    return client_api.dialect_of(host, target, headers)
+
+
+SIGNED: frozenset[str] = frozenset(
+    [rule_names.TENCENT_CLOUD, rule_names.TENCENT_CLOUD_EMBEDDING, rule_names.TENCENT_CLOUD_TOKEN_COUNT]
+)
+"""The dialects whose requests are signed by their clients, and whose errors have the status 200."""
+
+
 def of_format(name: str) -> str:
     """The dialect that an endpoint must speak to take requests of the dialect `name` as they are.
 
     What a client asks for by id is at the endpoint that gave the id, and a summary is for its own eyes.
     """
+    if name in SIGNED:
+        return rule_names.TENCENT_CLOUD
     return rule_names.RESPONSES if name in (rule_names.RESPONSES_KEPT, rule_names.RESPONSES_COMPACT) else name
 
 

@@ -11,7 +11,7 @@ from mitmproxy import http
 from .. import profiles
 from ..access import cors
 from ..answers import model_list, native, seen_models, streamed, whole, whole_body
-from ..dialects import APIS, DIALECTS, NATIVE
+from ..dialects import APIS, DIALECTS, NATIVE, SIGNED
 from ..exchange import Exchange, JsonObject, Response
 from ..options import Settings
 from ..pipeline import Pipeline
@@ -99,7 +99,7 @@ class Answers:
             exchange.json.may_ask = False  # its last pieces could not be put in
         response.headers.pop("content-encoding", None)
         response.headers.pop("content-length", None)
-        if not _is_stream(response):
+        if not _is_stream(response) or exchange.dialect in SIGNED:  # whose clients read no parameter behind it
             response.headers["content-type"] = streamed.EVENT_STREAM
         response.stream = stream
         self._keep_alive.watch(flow, stream)

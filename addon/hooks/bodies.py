@@ -16,7 +16,7 @@ from .. import events, pipeline, session, texts
 from ..answers import whole_body
 from ..answers.translated import NO_STEPS
 from ..config.option import part
-from ..dialects import DIALECTS
+from ..dialects import DIALECTS, SIGNED
 from ..dialects.base import BadRequest
 from ..exchange import Exchange, JsonObject, Response, printable
 from ..fallbacks.places import Places
@@ -27,7 +27,7 @@ from ..route import RouteSettings
 from ..runtime import Runtime
 from ..texts.terminal import say
 from ..wire import answer_facts, json_body, proxy_errors, safe_text
-from . import asked_usage, request_body, trace_headers
+from . import asked_usage, request_body, signed_clients, trace_headers
 from .dispatch import Dispatcher
 from .draining import Draining
 from .fallback import Fallback
@@ -136,7 +136,10 @@ class Bodies:
         started = time.perf_counter()
         noted = exchange.noted()
         try:
-            response = await self._through(request, exchange, further)
+            response = None
+            if exchange.dialect in SIGNED:
+                response = await signed_clients.checked(request, exchange, self._runtime)
+            response = response or await self._through(request, exchange, further)
             if response is not None and response.status >= 400 and exchange.mode != "observe":
                 exchange.forget(noted)
             return response
@@ -239,7 +242,8 @@ class Bodies:
 
     async def _in_clients_format(self, exchange: Exchange, response: Response) -> Response:
         """A step's answer as the client gets it: as a stream if it asked for one, in its format."""
-        if DIALECTS[exchange.dialect].house != "chat":
+        dialect = DIALECTS[exchange.dialect]
+        if dialect.house != "chat" and (dialect.house != "embeddings" or dialect.is_house):
             return response
         answer = await self._runtime.workers.run(
             lambda _: whole_body.repair_answer(exchange, NO_STEPS, response.body, "", self._settings.max_body),

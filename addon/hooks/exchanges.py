@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 from mitmproxy import http
 
 from .. import dialects
+from ..dialects.tencent_cloud.client_answer import REQUEST_ID
 from ..exchange import KEY, Exchange, JsonObject, printable
 from ..route import Route
 from ..texts import sentences
@@ -50,6 +51,9 @@ def begin(
     )
     if api and (client := api.client(flow.request.headers)):
         exchange.note_of(exchange.spoken)["client"] = client
+    if exchange.spoken in dialects.SIGNED:
+        exchange.error_language = language or accepted_language(flow.request.headers.get("x-tc-language"))
+        exchange.note_of(exchange.spoken)[REQUEST_ID] = exchange.request_id  # its answers have it in their bodies
     if exchange.error_language != sentences.SOURCE and exchange.spoken and exchange.spoken not in _HOUSE:
         exchange.note_of(exchange.spoken)["language"] = exchange.error_language
     if isinstance(before := flow.metadata.get(KEY), dict):  # the flow is replayed

@@ -86,7 +86,7 @@ class Finisher:
         """Count the exchange's tokens against its client's limit."""
         response = flow.response
         is_untouched = bool(self._spending) and not exchange.dialect and _asks_a_model(flow.request, exchange)
-        if not (exchange.client or is_untouched) or response is None or response.status_code >= 400:
+        if not (exchange.client or is_untouched) or response is None or _status(response, exchange) >= 400:
             return
         if exchange.answered and not exchange.tokens:
             return  # no endpoint was called; the joined answers of an embeddings request have their usage
@@ -105,6 +105,11 @@ class Finisher:
             self.finish(flow, "the proxy ended", pipeline, redact=redact)
         self._own_calls.end()
         self._redaction.finish()
+
+
+def _status(response: http.Response, exchange: Exchange) -> int:
+    """What the answer means, whatever its status line says."""
+    return exchange.error_status or response.status_code
 
 
 def _note_times(flow: http.HTTPFlow, exchange: Exchange) -> None:
@@ -160,6 +165,7 @@ def _outcome(flow: http.HTTPFlow, exchange: Exchange, text: str) -> Outcome:
     status = flow.response.status_code if flow.response else None
     if status is None or flow.error:
         return Outcome("failed", status, text)
+    status = exchange.error_status or status
     return Outcome("refused" if exchange.answered and status >= 400 else "answered", status, text)
 
 

@@ -38,7 +38,7 @@ from ..upstream.signing import BEARER, UnusableCredentials
 from ..vendors import HOME
 from ..wire import host_names, paths, proxy_errors, rule_names, safe_text, user_agents
 from ..wire.trace_context import TRACEPARENT, TRACESTATE
-from . import exchanges, proxy_modes, redaction, way_out
+from . import exchanges, proxy_modes, redaction, signed_clients, way_out
 from .mitmproxy_internals import flows, ports, sent_host
 from .process import Process
 from .respond import answer_preflight, refuse_upgrade, respond
@@ -64,6 +64,7 @@ _ASKED = (
 _LONGEST_TAG = 200
 """Characters of a tag that count."""
 _ASKING = frozenset(name.encode() for name in _ASKED)
+_ROOT = ("/", "/?")
 
 
 class RequestHeaders:
@@ -108,7 +109,7 @@ class RequestHeaders:
             exchange = exchanges.of(flow) or self._begun(flow, None, self._settings.mode)
             respond(flow, exchange, proxy_errors.PROXY_FAILED_AT_HEADERS().response())
         if (begun := exchanges.of(flow)) is not None:
-            begun.program = user_agents.program(flow.request.headers.get("user-agent", ""))
+            begun.program = begun.program or user_agents.program(flow.request.headers.get("user-agent", ""))
             begun.tell(
                 events.CAME,
                 profile=begun.profile,
@@ -138,7 +139,10 @@ class RequestHeaders:
             self._pass_preflight(flow, route, self._begun(flow, route, mode), caller)
             return
         answer = _answered_here(flow, route, self._settings)
-        admitted = await self._admitted(flow, caller, route, counted=answer is None)
+        signed = signed_clients.read(flow, route, self._runtime.secrets.signed)
+        caller = signed.caller(caller)
+        admission = await self._admitted(flow, caller, route, counted=answer is None, claimed=signed.pending)
+        admitted = signed.refusal(caller, admission)
         if isinstance(admitted, Response):
             self._refuse(flow, self._begun(flow, route, mode), caller, admitted)
         elif route is not None and isinstance(caller, Caller):
@@ -157,7 +161,7 @@ class RequestHeaders:
             exchange.continue_wish = continue_settings.wish(asked.get(continue_settings.HEADER, ""))
             if answer is None and self._settings.budgets and not exchange.dialect and flow.request.method == "POST":
                 answer = await self._over_budget(exchange)
-            if answer is not None:
+            if (answer := answer or signed.begin(exchange)) is not None:
                 respond(flow, exchange, answer)
             else:
                 self._direct(flow, route, exchange, caller)
@@ -208,13 +212,16 @@ class RequestHeaders:
     def _found(self, routes: Routes, flow: http.HTTPFlow) -> Route | None:
         request = flow.request
         address = Address(request.scheme, request.host, request.port, request.path)
+        named = None
+        if address.path[:2] in _ROOT and request.method != "OPTIONS":  # the only path of APIs that headers tell apart
+            named = dialects.of_headers(request.pretty_host, address.path, request.headers)
         if _reverse(flow):
-            return routes.of_port(request.method, address, sent_host.of(request))
+            return routes.of_port(request.method, address, sent_host.of(request), named)
         # With a server address the client has opened a tunnel to it, or its connection was redirected here. Without
         # one, the TLS handshake (if any) was with the proxy itself.
         sni = flow.client_conn.sni if flow.server_conn.address else None
         sent = sent_host.of(request)
-        route = routes.route(request.method, address, sni, sent)
+        route = routes.route(request.method, address, sni, sent, named=named)
         if (
             route is None
             and host_names.one_name(request.host, sni, sent) is None
@@ -229,9 +236,12 @@ class RequestHeaders:
         return route
 
     async def _admitted(
-        self, flow: http.HTTPFlow, caller: Caller | Response, route: Route | None, *, counted: bool
+        self, flow: http.HTTPFlow, caller: Caller | Response, route: Route | None, *, counted: bool, claimed: bool
     ) -> Response | dict[str, str]:
-        """The refusal of the request, or the rate limit headers for its answer; none if it isn't `counted`."""
+        """The refusal of the request, or the rate limit headers for its answer; none if it isn't `counted`.
+
+        A `claimed` caller is admitted once it is believed.
+        """
         if self._process.draining.begun:
             return proxy_errors.SHUTTING_DOWN().response()
         if LOOP_GUARD in flow.request.headers:
@@ -243,10 +253,10 @@ class RequestHeaders:
         if isinstance(caller, Response):
             return caller
         client = flow.client_conn
-        if caller.known:
+        if caller.known and not claimed:
             self._runtime.unauthenticated.remove(client)
         refusal = callers.refused(caller, known_host=route is not None, requires_token=self._must_authenticate(flow))
-        if refusal is not None or caller.client is None or not counted:
+        if refusal is not None or caller.client is None or not counted or claimed:
             return refusal or {}
         return await self._runtime.limits.admit(caller.client)
 
@@ -279,6 +289,7 @@ class RequestHeaders:
         request = flow.request
         asked = request.host
         had_key = _readdress(request, route, exchange)
+        had_key = had_key or (exchange.claim is not None and not exchange.claim.is_kept)
         to_chat = (route.dialect is not None and not route.native) or route.lists_models
         translated = exchange.spoken in route.translates
         if to_chat and keys.send_as_bearer(request.headers, alone=translated) and exchange.mode != "off":

@@ -8,7 +8,7 @@ from mitmproxy import http
 
 from ..access import cors
 from ..answers.json_repair import settings as json_settings
-from ..dialects import DIALECTS
+from ..dialects import DIALECTS, SIGNED
 from ..exchange import Exchange, Response
 from ..wire import noted_errors, proxy_errors, request_id, rule_names
 from ..wire.openai_error import ErrorResponse
@@ -63,7 +63,9 @@ def in_clients_words(exchange: Exchange, response: Response) -> Response:
     if dialect is None or dialect.is_house:
         return response
     told = dialect.error(response, exchange.note_of(dialect.name))
-    if told.status < 400:
+    if dialect.name in SIGNED:
+        exchange.error_status = response.status  # `told` has 200, whatever happened
+    elif told.status < 400:
         noted_errors.none(exchange)  # an answer that makes the client shorten its history (`responses.full_window`)
     return told
 
@@ -97,7 +99,10 @@ def name_request(response: http.Response, exchange: Exchange, *, own: bool = Tru
     there the endpoint's stands, for which its vendor's support asks. Under `hunyuan_mode=off` others stay as they are.
     """
     headers, shown = response.headers, request_id.shown_in(exchange.spoken)
-    if own:
+    if exchange.dialect in SIGNED:  # the same as in the body, whatever the endpoint's is
+        exchange.upstream_id = exchange.upstream_id if own else request_id.of_endpoint(headers.fields)
+        headers[shown] = exchange.request_id
+    elif own:
         headers.setdefault(shown, exchange.request_id)
     else:
         exchange.upstream_id = request_id.of_endpoint(headers.fields)

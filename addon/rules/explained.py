@@ -171,6 +171,24 @@ FORMATS = {
         "inferred (docs/facts/tokenhub.md).",
         "dialects/responses/native.py",
     ),
+    "tencent-cloud": Explanation(
+        "A `ChatCompletions` request of Tencent Cloud's own API becomes a chat request, and its answer one in the "
+        "vendor's envelope, streams and errors included. The client's signature is checked where its key is known, and "
+        "is never sent on. What chat has no place for is dropped and named.",
+        "Programs with the vendor's SDK call an endpoint that was shut down (docs/facts/tencent-sdk.md).",
+        "dialects/tencent_cloud/client_request.py",
+    ),
+    "tencent-cloud-embedding": Explanation(
+        "A `GetEmbedding` request of Tencent Cloud's own API becomes an embeddings request, and its answer one in the "
+        "vendor's envelope.",
+        "Programs with the vendor's SDK call an endpoint that was shut down (docs/facts/tencent-sdk.md).",
+        "dialects/tencent_cloud/client_request.py",
+    ),
+    "tencent-cloud-token-count": Explanation(
+        "The tokens of a text (`GetTokenCount`) are counted here, and nothing is sent.",
+        "No endpoint has it any more; the count is that of docs/facts/anthropic.md#counting-tokens.",
+        "dialects/tencent_cloud/client_request.py",
+    ),
     "reasoning-memory": Explanation(
         "A turn of the assistant's that its client sends back without its reasoning gets back what the model had "
         "thought for it, as it was kept from the answer (`hunyuan_keep`): in chat, in Messages with the endpoint's own "

@@ -36,6 +36,20 @@ def embedding_refusal(body: JsonObject, context: RuleContext) -> Response | None
     return proxy_errors.EMBEDDING_MODEL_RETIRED(model=model.id, successor=model.successor).response()
 
 
+def unnamed_embedding(body: JsonObject, context: RuleContext) -> list[Change]:
+    """Let the successor of a retired embedding model answer a request whose client has named no model.
+
+    Where the user has mapped the model to itself it stays, and is refused.
+    """
+    given = context.profile.model(body.get("model"))
+    chosen = context.successors.get(given.id, given.successor)
+    if not (context.rerouted and given.embedding and chosen) or chosen == given.id:
+        return []
+    body["model"] = chosen
+    context.model = context.profile.model(chosen)
+    return [Change("successor", "/model", f"the model is retired or mapped: {chosen} answers")]
+
+
 def _last(given: str, context: RuleContext) -> str:
     """The end of the chain of successors that begins with `given`; `given` itself where the chain is a ring."""
     model, seen = given, {given}

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from ..exchange import JsonObject
 from ..wire import rule_names
-from . import messages, responses
+from . import messages, responses, tencent_cloud
 
 
 class Format(Protocol):
     """A format: the modules of `FORMATS`. Nothing in them raises, whatever the bodies hold."""
 
-    @property
-    def ENDS(self) -> Collection[str]:
-        """The types of a stream's last event."""
+    def is_end(self, event: JsonObject, /) -> bool:
+        """Whether an event of this format is the last one of its stream."""
 
     def is_request(self, body: JsonObject, /) -> bool:
         """Whether there is anything to read in a request."""
@@ -36,7 +35,11 @@ class Format(Protocol):
         """An event of a stream."""
 
 
-FORMATS: Mapping[str, Format] = {rule_names.ANTHROPIC: messages, rule_names.RESPONSES: responses}
+FORMATS: Mapping[str, Format] = {
+    rule_names.ANTHROPIC: messages,
+    rule_names.RESPONSES: responses,
+    rule_names.TENCENT_CLOUD: tencent_cloud,
+}
 """By the name of the dialect."""
 
 
@@ -58,4 +61,4 @@ def as_chunk(event: JsonObject) -> JsonObject:
 
 def is_end(event: JsonObject) -> bool:
     """Whether an event is the last one of its stream."""
-    return any(event.get("type") in known.ENDS for known in FORMATS.values() if known.is_event(event))
+    return any(known.is_end(event) for known in FORMATS.values() if known.is_event(event))

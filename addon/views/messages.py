@@ -32,6 +32,11 @@ def is_request(body: JsonObject) -> bool:
     return isinstance(body.get("messages"), list)
 
 
+def is_end(event: JsonObject) -> bool:
+    """Whether it is the last event of its stream."""
+    return event.get("type") in ENDS
+
+
 def as_chat(body: JsonObject) -> JsonObject:
     """A request, with its system text as the first message, and results of tools as messages of their own."""
     messages: list[Any] = []

@@ -42,6 +42,11 @@ def is_request(body: JsonObject) -> bool:
     return isinstance(body.get("input"), str | list)
 
 
+def is_end(event: JsonObject) -> bool:
+    """Whether it is the last event of its stream."""
+    return event.get("type") in ENDS
+
+
 def as_chat(body: JsonObject) -> JsonObject:
     """A request, with its items as messages: a call joins the assistant's words before it."""
     messages: list[Any] = []

@@ -15,7 +15,15 @@ HEADER = "x-request-id"
 OURS = "x-hunyuan-request-id"
 """Response header: the exchange's id. `HEADER` stays the endpoint's."""
 
-SHOWN: Mapping[str, str] = MappingProxyType({"anthropic": "request-id", "anthropic-count-tokens": "request-id"})
+SHOWN: Mapping[str, str] = MappingProxyType(
+    {
+        "anthropic": "request-id",
+        "anthropic-count-tokens": "request-id",
+        "tencent-cloud": "x-tc-requestid",
+        "tencent-cloud-embedding": "x-tc-requestid",
+        "tencent-cloud-token-count": "x-tc-requestid",
+    }
+)
 """Format of a client -> the header in which its libraries look for an id, where that isn't `HEADER`."""
 
 _OF_ENDPOINTS = (b"x-request-id", b"request-id", b"x-tc-requestid")

@@ -14,7 +14,13 @@ _CHAT: Final = re.compile(
 )
 _TYPED: Final = re.compile(rb'"type"[ \t]*:[ \t]*"(?:content_block_delta|response\.[a-z_.]+\.delta)"')
 """Messages and Responses, whose first events repeat parts of the request."""
-_FORMATS: Final = {rule_names.ANTHROPIC: _TYPED, rule_names.RESPONSES: _TYPED}
+_NATIVE: Final = re.compile(rb'"(?:Content|ReasoningContent)"[ \t]*:[ \t]*"[^"]|"ToolCalls"[ \t]*:[ \t]*\[[ \t]*\{')
+"""Tencent Cloud's own."""
+_FORMATS: Final = {
+    rule_names.ANTHROPIC: _TYPED,
+    rule_names.RESPONSES: _TYPED,
+    rule_names.TENCENT_CLOUD: _NATIVE,
+}
 
 
 def begins(data: bytes, spoken: str) -> bool:

@@ -48,8 +48,8 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "breaker_seconds",
         "usage": "usage usage_days",
         "continuing": "continue_ continue_rounds continue_tokens continue_seconds continue_cost continue_fences",
-        "keys": "api_key_file keys_file client_tokens_file requests_per_minute tokens_per_minute allowed_origins "
-        "seal_key_file",
+        "keys": "api_key_file keys_file client_tokens_file requests_per_minute tokens_per_minute tencent_secrets_file "
+        "allowed_origins seal_key_file",
         "alerts": "alerts alert_webhook_file",
         "admin": "admin admin_token_file admin_hosts",
         "running": "config drain_timeout fast_dispatch plugins",

@@ -115,6 +115,15 @@ def test_a_client_of_the_old_platform_is_answered_by_its_successor(demo: Run) ->
     assert "x-hunyuan-fix: successor" in through
 
 
+def test_a_program_with_tencent_clouds_sdk_is_answered_in_its_own_format(demo: Run) -> None:
+    without, through = scene(demo.stdout, total("tokenhub"))
+    assert "✗ HTTP 401" in without, "the new platform takes no signature"
+    assert 'ToolCalls: read_file({"path": "checkout.ts"})' in through
+    assert "arrived: hy3 at /v1/chat/completions" in through
+    assert "✓ HTTP 200" in through
+    assert re.search(r"x-hunyuan-fix: tencent-cloud.*successor", through, re.DOTALL)
+
+
 def test_a_screenshot_is_described_once(demo: Run, legacy: Run) -> None:
     for run, number, refusal in ((demo, 3, "does not support image_url"), (legacy, 2, "模型不支持 image_url")):
         without, through = scene(run.stdout, number)

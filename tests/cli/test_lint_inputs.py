@@ -70,6 +70,42 @@ def test_a_body_without_messages_tells_its_format(body: dict[str, Any], endpoint
     assert request["endpoint"] == endpoint
 
 
+NATIVE = {"Model": "hunyuan-lite", "Messages": [{"Role": "user", "Content": "a"}, {"Role": "user", "Content": "b"}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "endpoint"), [(NATIVE, "tencent-cloud"), ({"InputList": ["a"]}, "tencent-cloud-embedding")]
+)
+def test_a_native_body_is_known_by_its_fields(body: dict[str, Any], endpoint: str) -> None:
+    (request,) = Done("--format", "json", stdin=body).report["requests"]
+    assert request["endpoint"] == endpoint
+
+
+def test_a_native_request_of_a_har_is_known_by_its_headers(tmp_path: Path) -> None:
+    url = "https://hunyuan.tencentcloudapi.com/"
+    session = har(("POST", url, NATIVE), ("POST", url, {"Prompt": "a"}))
+    for entry, action in zip(session["log"]["entries"], ("ChatCompletions", "GetTokenCount"), strict=True):
+        entry["request"]["headers"] = [{"name": "X-TC-Action", "value": action}, None]
+    file = tmp_path / "session.har"
+    file.write_text(json.dumps(session))
+    (request,) = Done("--format", "json", file).report["requests"]
+    assert request["endpoint"] == "tencent-cloud"
+    assert {change["rule"] for change in request["changes"]} >= {"tencent-cloud"}
+
+
+def test_a_native_flow_is_read_as_its_client_sent_it(tmp_path: Path) -> None:
+    kept = {"spoken": "tencent-cloud", "dialect": "tencent-cloud", "path": "/", "rewritten": True}
+    sent = {"content": json.dumps(CLEAN).encode()}
+    flow = tflow.tflow(req=tutils.treq(method=b"POST", path=b"/v1/chat/completions", **sent))
+    file = tmp_path / "flows"
+    for original, endpoint in ((json.dumps(NATIVE).encode(), "tencent-cloud"), (None, "chat")):
+        flow.metadata[KEY] = kept | ({} if original is None else {"original": original})
+        with file.open("wb") as opened:
+            FlowWriter(opened).add(flow)
+        (request,) = Done("--format", "json", file).report["requests"]
+        assert request["endpoint"] == endpoint
+
+
 def test_every_request_of_a_har(tmp_path: Path) -> None:
     file = tmp_path / "session.har"
     entries = har(

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from tests.documents.pdfs import pdf
 HERE = Path(__file__).parent
 
 
-def run(folder: Path, script: str, base_url: str, model: str, *scenario: str, key: str = "sk-test") -> dict[str, Any]:
+def run(
+    folder: Path, script: str, base_url: str, model: str, *scenario: str, environment: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """What `script` printed, by scenario. It is given a base URL, a model, a PNG, a PDF, and one scenario or none."""
     clients = Path(os.environ["HUNYUAN_FIX_CLIENTS"])
     picture, paper = folder / "picture.png", folder / "paper.pdf"
@@ -24,8 +27,8 @@ def run(folder: Path, script: str, base_url: str, model: str, *scenario: str, ke
     here = shutil.copy(HERE / script, folder)
     (folder / "node_modules").symlink_to(clients / "node_modules")
     program = clients / ("python/bin/python" if script.endswith(".py") else "node_modules/.bin/node")
-    environment = {"HOME": str(folder), "PATH": os.environ["PATH"], "SDK_KEY": key}
+    given = {"HOME": str(folder), "PATH": os.environ["PATH"], **(environment or {})}
     command = [str(program), str(here), base_url, model, str(picture), str(paper), *scenario]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     return dict(json.loads(line) for line in done.stdout.splitlines())

@@ -83,7 +83,7 @@ def test_codex(native: Way, tmp_path: Path) -> None:
 
 def test_anthropics_sdk_for_python(native: Way, tmp_path: Path) -> None:
     """Each answer is judged by the SDK's own types: whole, streamed, with images, tools, a schema, errors."""
-    got = run(tmp_path, "anthropic_python.py", native.base_url, "hunyuan-a13b", key=KEY)
+    got = run(tmp_path, "anthropic_python.py", native.base_url, "hunyuan-a13b", environment={"SDK_KEY": KEY})
     assert got["whole"] == {"text": "hello", "stop": "end_turn", "model": "hunyuan-a13b", "counted": [True, True]}
     assert got["streamed"]["text"] == "one two three four"
     assert (got["image"], got["document"], got["paper"]) == ("seen", "from the document", "from the paper")

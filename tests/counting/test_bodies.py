@@ -67,6 +67,7 @@ SAID: dict[str, list[Any]] = {
     "anthropic": [
         {"type": "content_block_delta", "delta": {"type": "text_delta", "text": f"{word} "}} for word in WORDS
     ],
+    "tencent-cloud": [{"Choices": [{"FinishReason": "", "Delta": {"Content": f"{word} "}}]} for word in WORDS],
     "responses-native": [{"type": "response.output_text.delta", "delta": f"{word} "} for word in WORDS],
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from mitmproxy.test import tflow
 from hunyuan_fix.hooks.keep_alive import KeepAlive
 from hunyuan_fix.hooks.mitmproxy_internals import replacements
 from tests.dialects.anthropic import event_order
+from tests.dialects.tencent_cloud.native_clients import events
 from tests.http2_client import Http2Client
 from tests.kept_flows import read
 from tests.matrix import VERSIONS, each
@@ -132,6 +134,28 @@ async def test_before_the_first_event_it_has_what_all_clients_take_first(endpoin
         got = await heard(client, Silent(endpoint, 0), COMMENT)
     assert got.startswith(COMMENT * 3)
     assert event_order.read(got.replace(COMMENT, b"")).complete
+
+
+NATIVE_COMMENT = b": keep-alive\n"
+
+
+async def test_tencent_clouds_sdk_gets_a_line_that_it_skips(endpoint: Endpoint, proxy: Proxy):
+    """Without a blank line, which it would take for an event without data; before the first event and between two."""
+    native = {"Model": "hunyuan-lite", "Stream": True, "Messages": [{"Role": "user", "Content": "hi"}]}
+    named = {"x-tc-action": "ChatCompletions", "x-tc-version": "2023-09-01", "x-tc-timestamp": str(int(time.time()))}
+    for said in (0, len(event("hi")) + 30):
+        silent, got = Silent(endpoint, said), bytearray()
+        async with proxy.client() as client:
+            root = client.base_url.copy_with(path="/")
+            async with client.stream("POST", root, json=native, headers=named) as answer:
+                assert answer.headers["content-type"] == "text/event-stream"
+                async for piece in answer.aiter_raw():
+                    got += piece
+                    if got.count(NATIVE_COMMENT) >= 3:
+                        silent.released.set()
+        assert COMMENT not in got
+        read = events([bytes(got)])
+        assert "".join(one["Choices"][0]["Delta"]["Content"] for one in read) == "hiyou"
 
 
 async def test_each_silent_stream_of_a_connection_has_its_own(endpoint: Endpoint, proxy: Proxy):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hunyuan_fix.rules.successor import embedding_refusal, successor
+from hunyuan_fix.rules.successor import embedding_refusal, successor, unnamed_embedding
 from tests.rule_context import context
 from tests.strategies import json_values
 
@@ -71,6 +71,26 @@ def test_a_retired_embedding_model_is_refused_by_name_of_its_successor() -> None
     error = json.loads(refused.body)["error"]
     assert (refused.status, error["code"], error["param"]) == (404, "model_not_found", "model")
     assert "kinfra-text-embedding-0.6b" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("own", "rerouted", "sent"),
+    [
+        ({}, True, "kinfra-text-embedding-0.6b"),
+        ({"hunyuan-embedding": "kinfra-text-embedding-4b"}, True, "kinfra-text-embedding-4b"),
+        ({"hunyuan-embedding": "hunyuan-embedding"}, True, "hunyuan-embedding"),
+        ({}, False, "hunyuan-embedding"),
+    ],
+)
+def test_where_a_client_can_name_no_model_the_successor_of_the_retired_one_answers(
+    own: dict[str, str], rerouted: bool, sent: str
+) -> None:
+    body = {"model": "hunyuan-embedding", "input": ["a"]}
+    given = context("tokenhub", rerouted=rerouted, successors=own)
+    changes = unnamed_embedding(body, given)
+    assert body["model"] == sent
+    assert [change.pointer for change in changes] == ["/model"] * (sent != "hunyuan-embedding")
+    assert (embedding_refusal(body, given) is None) == (not rerouted or sent != "hunyuan-embedding")
 
 
 @pytest.mark.parametrize("model", ["kinfra-text-embedding-0.6b", "hy3", "hunyuan-lite", "other-embedding", None, 5, []])

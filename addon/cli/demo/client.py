@@ -12,7 +12,10 @@ from typing import Any
 
 import httpx
 
+from ...dialects.tencent_cloud import fields
 from ...texts.terminal import say
+from ...upstream.signer import Unsigned
+from ...upstream.tc3 import Tc3
 
 _RETRIED = frozenset([408, 409, 429])
 """Statuses below 500 that OpenAI's SDKs retry."""
@@ -20,6 +23,9 @@ _LONGEST_WAIT = 5.0
 """Seconds to wait before a retry at most, whatever Retry-After says."""
 
 _OF_CLAUDE_CODE = {"anthropic-version": "2023-06-01", "anthropic-beta": "claude-code-20250219"}
+
+_OF_NOBODY = "AKIDEXAMPLE|the-old-key"
+"""A SecretId and a SecretKey, which nothing takes any more."""
 
 type Json = dict[str, Any]
 
@@ -71,6 +77,24 @@ class Client:
     def responses(self, body: Json) -> Json:
         """The answer to a request of the Responses API."""
         return self._post("/responses", body)
+
+    def native(self, body: Json) -> Json:
+        """The answer to `ChatCompletions` of Tencent Cloud's own API, signed and read as its SDK does it."""
+        data, now = json.dumps(body).encode(), int(time.time())
+        url = self.http.base_url.copy_with(path="/")
+        unsigned = Unsigned("POST", str(url), [(b"host", url.netloc)], data)
+        signed = {name.decode(): value.decode() for name, value in Tc3().sign(unsigned, _OF_NOBODY, now)}
+        action = {fields.ACTION_HEADER: fields.CHAT, fields.VERSION_HEADER: fields.VERSION}
+        try:
+            answer = self.http.post(url, content=data, headers={**signed, **action})
+        except httpx.HTTPError as error:
+            raise ApiError(f"{type(error).__name__}: {error}") from error
+        if answer.is_error:
+            raise _refused(answer)
+        answered: Json = answer.json()["Response"]
+        if refusal := answered.get("Error"):
+            raise Refused(answer.status_code, refusal["Code"], refusal["Message"])
+        return answered
 
     def embeddings(self, body: Json) -> list[tuple[int, list[float]]]:
         """Index and vector of each text, asked for as base64: the default of OpenAI's SDK for Python."""

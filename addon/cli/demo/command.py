@@ -24,9 +24,9 @@ from ..colours import BOLD, DIM, GREEN, RED, paint
 from ..path import ADDON
 from . import processes
 from .client import Client
-from .platforms import PLATFORMS, Platform, PlatformName
+from .platforms import NATIVE, PLATFORMS, Platform, PlatformName
 from .programme import PROGRAMMES
-from .serving import serve
+from .serving import KEY, serve
 from .stage import RULES_HEADER, Endpoint, Scene, Side, perform
 
 WIDEST, NARROWEST = 120, 80
@@ -100,7 +100,11 @@ def _sides(platform: Platform, columns: int) -> Iterator[Sides]:
     simulator = serve_in_thread(simulator_settings(["--profile", platform.profile]))
     with tempfile.TemporaryDirectory(prefix="hunyuan-fix-demo-") as name, simulator as served:
         endpoint = Endpoint(served.url)
+        key_file = Path(name) / "key"
+        key_file.touch(0o600)
+        key_file.write_text(KEY)  # for a client that can have none: it signs its requests
         options = [
+            f"hunyuan_api_key_file={key_file}",
             f"hunyuan_upstream={endpoint.base_url}",
             f"hunyuan_hosts={HOST}={platform.profile}",
             "hunyuan_store=memory",
@@ -125,7 +129,7 @@ def _side(
     def to(url: str) -> httpx.Client:
         return httpx.Client(
             base_url=url if proxy else endpoint.base_url,
-            headers={"authorization": "Bearer sk-demo"},
+            headers={"authorization": f"Bearer {KEY}"},
             trust_env=False,
             proxy=proxy.url if proxy else None,
             verify=ssl.create_default_context(cafile=str(proxy.ca)) if proxy else False,
@@ -133,8 +137,8 @@ def _side(
             event_hooks={"response": [lambda answer: rules.extend(answer.headers.get_list(RULES_HEADER))]},
         )
 
-    with to(platform.base_url) as http, to(PLATFORMS["hunyuan"].base_url) as unmoved:
-        yield Side(Client(http), Client(unmoved), endpoint, platform, columns, rules)
+    with to(platform.base_url) as http, to(PLATFORMS["hunyuan"].base_url) as unmoved, to(NATIVE) as native:
+        yield Side(Client(http), Client(unmoved), Client(native), endpoint, platform, columns, rules)
 
 
 def _play(scenes: Sequence[Scene], sides: Mapping[PlatformName, Sides], platform: Platform, columns: int) -> bool:

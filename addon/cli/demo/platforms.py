@@ -44,3 +44,5 @@ PLATFORMS: Mapping[PlatformName, Platform] = MappingProxyType(
         "moonshot": Platform("Moonshot", "moonshot", "https://api.moonshot.cn/v1", "kimi-k2.6"),
     }
 )
+NATIVE = "https://hunyuan.tencentcloudapi.com"
+"""Where programs with Tencent Cloud's SDK send their requests: an API that was shut down."""

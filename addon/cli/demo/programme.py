@@ -61,6 +61,12 @@ _THOUGHTS = Scene(
 )
 
 _OLD = (_HISTORY, _SCREENSHOT, _STREAMED_CALL, _STRUCTURED, _EMBEDDINGS, _BUSY, _TEAM, _MESSAGES, _RESPONSES)
+_NATIVE = Scene(
+    "A program with Tencent Cloud's SDK",
+    "it calls hunyuan.tencentcloudapi.com, which was shut down, and signs with a key that nothing takes any more",
+    scenes.native,
+)
+
 PROGRAMMES: Mapping[PlatformName, tuple[Scene, ...]] = MappingProxyType(
     {
         "tokenhub": (
@@ -74,6 +80,7 @@ PROGRAMMES: Mapping[PlatformName, tuple[Scene, ...]] = MappingProxyType(
             _MESSAGES,
             _RESPONSES,
             _THOUGHTS,
+            _NATIVE,
         ),
         "hunyuan": (*(replace(scene, platform="hunyuan") for scene in _OLD), _THOUGHTS),
     }

@@ -89,6 +89,25 @@ def retired(side: Side) -> Outcome:
     return Outcome(True, [*lines, say("arrived: {model}", model=model), worked(f"HTTP 200: {_text(answer)}")])
 
 
+def native(side: Side) -> Outcome:
+    """A program with Tencent Cloud's SDK, in the words of its API: a tool call, its result, the answer."""
+    asked = {"Role": "user", "Content": 'Why does it crash? [[sim:tool read_file {"path": "checkout.ts"}]]'}
+    function = PLAIN_READ_FILE["function"]
+    native_tool = {"Name": function["name"], "Parameters": json.dumps(function["parameters"])}
+    body: dict[str, Any] = {
+        "Model": side.platform.retired_model,
+        "Tools": [{"Type": "function", "Function": native_tool}],
+    }
+    message = side.native.native({**body, "Messages": [asked]})["Choices"][0]["Message"]
+    call = message["ToolCalls"][0]
+    lines = [f"ToolCalls: {call['Function']['Name']}({call['Function']['Arguments']})"]
+    result = {"Role": "tool", "ToolCallId": call["Id"], "Content": "42: cart.items.map(price)"}
+    said = side.native.native({**body, "Messages": [asked, message, result]})["Choices"][0]["Message"]["Content"]
+    sent = side.endpoint.requests()[-1]
+    arrives = say("arrived: {model} at {path}", model=sent["body"]["model"], path=sent["path"])
+    return Outcome("42: cart.items" in said, [*lines, arrives, worked(f"HTTP 200: {said}")])
+
+
 def screenshot(side: Side) -> Outcome:
     """A screenshot beside tools, asked about twice: agents send the whole history every turn."""
     picture = data_url(png_with_text(f"[[sim:say {SCREENSHOT_TEXT}]]"))

@@ -57,6 +57,8 @@ class Side:
     client: Client
     unmoved: Client
     """A client that still has the old platform's address. Directly there is no such place: it has the new address."""
+    native: Client
+    """A program with Tencent Cloud's SDK, with the address of the API that was shut down. Directly as `unmoved`."""
     endpoint: Endpoint
     platform: Platform
     columns: int

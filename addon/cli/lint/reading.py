@@ -22,6 +22,8 @@ _FLOWS = re.compile(rb"\d+:")
 
 _RESPONSES = frozenset(["input", "previous_response_id", "conversation"])
 """Any of them is in a body of the Responses API, and `input` in one for embeddings, which has these at most:"""
+_NATIVE_INPUTS = frozenset(["Input", "InputList"])
+"""Either is in a request for embeddings of Tencent Cloud's own API."""
 _EMBEDDINGS = frozenset(["model", "input", "encoding_format", "dimensions", "user"])
 
 
@@ -139,6 +141,10 @@ def _in_body(body: dict[str, Any], source: str, dialect: str | None) -> Iterator
 
 def _by_keys(body: dict[str, Any]) -> str | None:
     """The name of the dialect of a body that comes without its path, by keys that only one format has."""
+    if isinstance(body.get("Messages"), list):
+        return rule_names.TENCENT_CLOUD
+    if body.keys() & _NATIVE_INPUTS:
+        return rule_names.TENCENT_CLOUD_EMBEDDING
     if "messages" not in body:
         if not body.keys() & _RESPONSES:
             return None
@@ -167,7 +173,7 @@ def _in_har(entries: list[Any], source: str) -> Iterator[Request | Unreadable]:
             host = parts.hostname or ""
         except ValueError:
             continue
-        dialect = _dialect(parts.path)
+        dialect = _dialect(parts.path) or _named(host, parts.path, request.get("headers"))
         if dialect is None or str(request.get("method")).upper() != "POST":
             continue
         at = Sentence("{file}, entry {number}", file=source, number=number)
@@ -184,7 +190,7 @@ def _in_flows(data: bytes, source: str, max_body: int) -> Iterator[Request | Unr
         for number, request in enumerate(saved_requests(data), 1):
             if request is not None and request.method == "POST":
                 path = _path(request)
-                dialect = _dialect(path)
+                dialect = _spoken(request) or _dialect(path)
                 if dialect is not None:
                     at = Sentence("{file}, flow {number}", file=source, number=number)
                     yield _in_flow(request, at, dialect, path, max_body)
@@ -243,6 +249,25 @@ def _dialect(path: str) -> str | None:
     """The name of the dialect whose requests go to `path`; `None` also if nothing is sent of them."""
     _, api = paths.read(path, dialects.paths())
     return None if api is None or _counts(path) else dialects.of_call("POST", api)
+
+
+_SENT_NATIVE = frozenset([rule_names.TENCENT_CLOUD, rule_names.TENCENT_CLOUD_EMBEDDING])
+"""The dialects whose requests are told apart by their headers, and sent."""
+
+
+def _spoken(saved: SavedRequest) -> str | None:
+    """The dialect of a native request's flow, if the body that it has is its client's own."""
+    kept = _object(saved.metadata.get(KEY))
+    is_clients = isinstance(kept.get("original"), bytes) or not kept.get("rewritten")
+    return kept["spoken"] if is_clients and kept.get("spoken") in _SENT_NATIVE else None
+
+
+def _named(host: str, path: str, headers: object) -> str | None:
+    """The name of the dialect that the headers of a HAR file's request name."""
+    fields = headers if isinstance(headers, list) else []
+    given = {str(field.get("name")).lower(): str(field.get("value")) for field in fields if isinstance(field, dict)}
+    name = dialects.of_headers(host, path, given)
+    return name if name in _SENT_NATIVE else None
 
 
 def _counts(path: str) -> bool:

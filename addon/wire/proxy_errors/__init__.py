@@ -24,6 +24,7 @@ from . import (
     budgets,
     kept,
     models,
+    native,
     process,
     queue,
     reading,
@@ -41,6 +42,7 @@ from .entry import UPSTREAM_STATUS as UPSTREAM_STATUS
 from .entry import Entry as Entry
 from .kept import *
 from .models import *
+from .native import *
 from .process import *
 from .queue import *
 from .reading import *
@@ -50,6 +52,7 @@ from .vision import *
 
 ROOMS: Final = (
     access,
+    native,
     reading,
     kept,
     models,
