@@ -169,7 +169,7 @@ def test_no_secret_is_shown(home: Path, arguments: list[str]):
         "HUNYUAN_FOREIGN": "sk-secret",
     }
     said = config(home, *arguments, **secrets)
-    assert "secret" not in said.stdout + said.stderr
+    assert "sk-secret" not in said.stdout + said.stderr
     assert "HUNYUAN_SEARCH_COMMAND" in said.stdout
 
 

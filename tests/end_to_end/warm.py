@@ -205,7 +205,11 @@ if __name__ == "__main__":
     if program == "-m":
         program, *given = given
         sys.argv = [program, *given]
+        if not hasattr(sys.modules.get(program), "__path__"):
+            sys.modules.pop(program, None)  # else runpy warns that it was imported by now
         runpy.run_module(program, run_name="__main__", alter_sys=True)
     else:
         sys.argv = [program, *given]
+        if not hasattr(sys.modules.get(program), "__path__"):
+            sys.modules.pop(program, None)  # else runpy warns that it was imported by now
         runpy.run_path(program, run_name="__main__")

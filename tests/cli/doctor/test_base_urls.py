@@ -19,8 +19,9 @@ OURS, OURS_ANTHROPIC = "http://127.0.0.1:4000/v1", "http://127.0.0.1:4000"
         # hosts
         ("https://tokenhub-intl.tencentmaas.com/v1", "chat", "host", f"https://{INTL}/v1"),
         ("https://tokenhub-intl.tencentmaas.com", "anthropic", "host", f"https://{INTL}"),
-        ("https://hunyuan.tencentcloudapi.com", "chat", "host", f"https://{CN}/v1"),
-        ("https://hunyuan.ap-guangzhou.tencentcloudapi.com/", "chat", "host", f"https://{CN}/v1"),
+        ("https://hunyuan.tencentcloudapi.com", "chat", "shut-down", OURS),
+        ("https://hunyuan.ap-guangzhou.tencentcloudapi.com/", "chat", "shut-down", OURS),
+        ("https://lkeap.tencentcloudapi.com", "chat", "host", f"https://{CN}/v1"),
         ("https://console.cloud.tencent.com/tokenhub", "chat", "host", f"https://{CN}/v1"),
         ("https://copilot.tencent.com/v2", "chat", "host", ""),
         ("https://tokenhub.tencentmass.com/v1", "chat", "host", f"https://{CN}/v1"),
