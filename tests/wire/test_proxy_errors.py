@@ -171,6 +171,7 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "CREDENTIALS_UNUSABLE",
         "HOST_NOT_ALLOWED",
         "REQUEST_TOO_LARGE",
+        "REQUEST_TOO_LARGE_THERE",
         "REQUEST_TOO_COMPLEX",
         "HEADERS_AMBIGUOUS",
         "UNTRANSLATABLE",
