@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -26,7 +27,7 @@ SCHEMA = {
     "required": ["answer"],
     "additionalProperties": False,
 }
-client = anthropic.Anthropic(base_url=sys.argv[1], api_key="sk-test", max_retries=0)
+client = anthropic.Anthropic(base_url=sys.argv[1], api_key=os.environ.get("SDK_KEY", "sk-test"), max_retries=0)
 MODEL = sys.argv[2]
 
 

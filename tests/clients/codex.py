@@ -59,6 +59,7 @@ class Codex:
     model: str
     config: tuple[str, ...] = ()
     """Settings beside the helper's, each `NAME=VALUE`."""
+    key: str = KEY
     window: int | None = None
     """The user's `hunyuan_window`."""
 
@@ -88,7 +89,7 @@ class Codex:
             *("--", prompt),
         ]
         given = {
-            "HUNYUAN_API_KEY": KEY,
+            "HUNYUAN_API_KEY": self.key,
             "HOME": str(home),
             "LANG": "C.UTF-8",
             "NO_PROXY": "127.0.0.1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -19,12 +20,14 @@ from hunyuan_fix.simulator.settings import Settings
 from hunyuan_fix.simulator.tencent_cloud import Native
 from hunyuan_fix.simulator.vision import data_url, png_with_text
 from tests.dialects.tencent_cloud.test_errors import ROWS
+from tests.end_to_end.processes import LEGACY, Certificates, run_proxy, run_simulator
 from tests.end_to_end.served import serve
 from tests.proxying import LOCAL, Endpoint, Trust
 
 type Json = dict[str, Any]
 
 KEY = "AKIDstandin|standinsecret"
+NATIVE_HOST = "hunyuan.tencentcloudapi.com"
 LS = {"name": "ls", "parameters": {"type": "object", "properties": {"path": {"type": "string"}}}}
 TOOLS: Any = [{"type": "function", "function": LS}]
 MODEL = "hunyuan-turbos-latest"
@@ -444,3 +447,72 @@ async def test_responses_whole_and_streamed(setting: Setting) -> None:
         await setting.client.responses.create(model=MODEL, input="x")
     assert raised.value.status_code == 500
     setting.simulator.simulator.faults.rules.clear()
+
+
+# Requests that are odd
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "text/plain", "application/JSON;x=y"])
+async def test_what_is_signed_is_this_proxys_own_content_type(setting: Setting, content_type: str) -> None:
+    body = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "[[sim:say <&> 你好]]"}]}).encode()
+    headers = {"authorization": f"Bearer {KEY}", "content-type": content_type, "x-tc-version": "2017-01-01"}
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+        answer = await client.post(f"{setting.url}/v1/chat/completions", content=body)
+    assert answer.json()["choices"][0]["message"]["content"] == "<&> 你好"
+    assert setting.sent()["Messages"][0]["Content"] == "[[sim:say <&> 你好]]"
+
+
+async def test_what_is_more_than_the_endpoint_takes_is_not_sent(setting: Setting) -> None:
+    before = len(setting.simulator.simulator.journal.requests)
+    messages: Any = [{"role": "user", "content": "x" * (10 * 2**20)}]
+    with pytest.raises(openai.APIStatusError) as raised:
+        await setting.client.chat.completions.create(model=MODEL, messages=messages)
+    body: Any = raised.value.body
+    assert (raised.value.status_code, body["code"]) == (413, "request_too_large")
+    assert len(setting.simulator.simulator.journal.requests) == before
+
+
+async def test_a_part_that_the_api_has_no_field_for_is_a_clear_error(setting: Setting) -> None:
+    part = {"type": "video_url", "video_url": {"fps": 1}}
+    content: Any = [{"type": "text", "text": "x"}, part]
+    with pytest.raises(openai.BadRequestError) as raised:
+        await setting.client.chat.completions.create(
+            model="hunyuan-vision", messages=[{"role": "user", "content": content}]
+        )
+    assert "video_url" in str(raised.value)
+
+
+async def test_a_client_that_leaves_ends_the_call(setting: Setting) -> None:
+    messages: Any = [{"role": "user", "content": "[[sim:say 一二三四]] [[sim:chunks 4]]"}]
+    setting.fail("stall:2")
+    stream = await setting.client.chat.completions.create(model=MODEL, messages=messages, stream=True)
+    async for _ in stream:
+        break
+    await stream.close()
+    async with asyncio.timeout(30):
+        while setting.simulator.simulator.journal.active:
+            await asyncio.sleep(0.02)
+
+
+# Dispatch by the key, between two endpoints
+
+
+def test_where_no_endpoint_is_named_the_key_says_which_one_it_is_for(certificates: Certificates) -> None:
+    with (
+        run_simulator(certificates, "--native", hosts=[NATIVE_HOST]) as native,
+        run_simulator(certificates, hosts=[LEGACY]) as legacy,
+        run_proxy(certificates, {f"{NATIVE_HOST}:443": native.port, f"{LEGACY}:443": legacy.port}) as proxy,
+        httpx.Client(trust_env=False, timeout=60) as client,
+    ):
+        body = {"model": "hunyuan-lite", "messages": HELLO}
+        for key, reached in ((KEY, native), ("sk-test", legacy)):
+            for upstream in (native, legacy):
+                upstream.reset()
+            url = f"{proxy.reverse_url}/chat/completions"
+            answer = client.post(url, json=body, headers={"authorization": f"Bearer {key}"})
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["choices"][0]["message"]["content"] == "好的"
+            assert len(native.requests()) == (reached is native)
+            assert len(legacy.requests()) == (reached is legacy)
+            if reached is legacy:
+                assert "standin" not in str(legacy.requests())
