@@ -86,6 +86,9 @@ class ToyUpstream:
         said = [json.loads(content(text).removeprefix(b"data: ")) for text in event.get("say", ())]
         return said + [json.loads(chunk(finish="stop").removeprefix(b"data: "))] * bool(event.get("stop"))
 
+    def repeated(self, data: bytes, chunks: list[JsonObject], made: bytes) -> None:
+        return None
+
     def error(self, status: int, body: bytes) -> bytes:
         return body
 
