@@ -159,9 +159,10 @@ class RequestHeaders:
             exchange.tag = printable(asked.get(TAG_HEADER, "")[:_LONGEST_TAG])
             exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))
             exchange.continue_wish = continue_settings.wish(asked.get(continue_settings.HEADER, ""))
+            answer = answer or signed.begin(exchange)
             if answer is None and self._settings.budgets and not exchange.dialect and flow.request.method == "POST":
                 answer = await self._over_budget(exchange)
-            if (answer := answer or signed.begin(exchange)) is not None:
+            if answer is not None:
                 respond(flow, exchange, answer)
             else:
                 self._direct(flow, route, exchange, caller)
