@@ -381,7 +381,11 @@ async def test_a_lent_pair_and_a_lent_key_are_each_for_their_own_api(trust: Trus
             url = f"http://{LOCAL}:{proxy.reverse_port}/v1/chat/completions"
             async with httpx.AsyncClient(trust_env=False) as client:
                 answer = await client.post(url, json={"model": MODEL, "messages": HELLO})
+                simulator.simulator.faults.program([{"fault": "native:AuthFailure.SecretIdNotFound AKIDstandin"}])
+                refused = await client.post(url, json={"model": MODEL, "messages": HELLO})
             assert answer.json()["choices"][0]["message"]["content"] == "好的"
+            assert refused.status_code == 401
+            assert "AKIDstandin" not in refused.text, "the endpoint quotes it"
             request = simulator.simulator.journal.requests[-1]
             assert request.header("x-tc-token") == "tok"
             assert "sk-not-for-this" not in str(request.headers)
