@@ -65,7 +65,10 @@ class ToyUpstream:
 
     name = "toy"
     is_house = False
-    headers: Mapping[str, str] = {}
+    lists_models = True
+
+    def headers(self, house: House) -> Mapping[str, str]:
+        return {}
 
     def path(self, house: House) -> str:
         return "/toy"
@@ -88,6 +91,12 @@ class ToyUpstream:
 
     def error(self, status: int, body: bytes) -> bytes:
         return body
+
+    def goes_on(self, raw: bytes) -> bool:
+        return False
+
+    def repeated(self, data: bytes, chunks: list[JsonObject], made: bytes) -> None:
+        return None
 
 
 @pytest.fixture(autouse=True)
