@@ -12,6 +12,9 @@ import pytest
 
 from hunyuan_fix import events
 from hunyuan_fix.events import Event, Paid
+from hunyuan_fix.exchange import Exchange, Response
+from hunyuan_fix.upstream import paid
+from hunyuan_fix.upstream.told_call import Told, ToldCall
 from tests.proxying import (
     LOCAL,
     Answer,
@@ -201,3 +204,45 @@ async def test_a_client_that_leaves_pays_what_had_come_by_estimate(trust: Trust,
     assert paid["is_cancelled"]
     assert paid["is_estimated"]
     assert 100 < paid["usage"]["output"] < 250
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_count_that_is_told_on_the_way_is_the_last_only_at_the_end(trust: Trust, ends: bool):
+    told = [{"prompt_tokens": 40, "completion_tokens": count, "total_tokens": 40 + count} for count in (1, 2)]
+    said = [
+        b"data: " + json.dumps({"choices": [{"index": 0, "delta": {"content": "word " * 40}}], "usage": one}).encode()
+        for one in told
+    ]
+    last = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n' if ends else b""
+    async with heard(trust) as (endpoint, proxy, sink):
+        endpoint.answer = stream_answer(*(event + b"\n\n" for event in said), *([last] if ends else []))
+        async with proxy.client() as client:
+            await client.post("/chat/completions", json=CHAT | {"stream": True})
+        await until(lambda: bool(sink.calls))
+        (paid,) = sink.calls
+    assert paid["is_estimated"] is not ends
+    assert paid["usage"]["input"] == 40
+    assert paid["usage"]["output"] == 2 if ends else paid["usage"]["output"] > 40
+
+
+async def test_calls_that_the_exchange_counts_as_its_own_are_taken_off():
+    told: list[Any] = []
+    exchange = Exchange(id="1", profile="tokenhub", model="hy3", sent_to="tokenhub.tencentmaas.com")
+    exchange.listener = lambda _, kind, data: told.append((kind, data["usage"]))
+    paid.tell(exchange, "continuation", {"input": 30, "output": 5}, status=200, ms=1.0, is_summed=True)
+    paid.tell(exchange, "json", {"input": 7, "output": 1}, status=200, ms=1.0)
+    exchange.usage = {"input": 100, "cached": 3, "output": 9}
+    assert paid.own_usage(exchange) == {"input": 70, "cached": 3, "output": 4}
+    assert told == [(events.PAID, {"input": 30, "output": 5}), (events.PAID, {"input": 7, "output": 1})]
+
+
+def test_a_call_to_another_endpoint_has_the_prices_of_that_one() -> None:
+    exchange, sink = Exchange(profile="tokenhub"), PaidCalls()
+    exchange.listener = lambda _, kind, data: sink.hear(Event(kind, "", 0.0, data))
+    call = ToldCall(exchange, Told("vision", "kimi-k2.6", profile="moonshot"))
+    call.begin("https://api.moonshot.cn/v1/chat/completions", b"{}", waited=0.0)
+    call.answered(Response(200, {}, json.dumps(ANSWER).encode()))
+    call.end()
+    (paid,) = sink.calls
+    assert (paid["profile"], paid["upstream"]) == ("moonshot", "api.moonshot.cn")
+    assert paid["amount"] is None, "it is paid in yuan, and TokenHub's dollars are none of its business"

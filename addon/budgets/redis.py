@@ -1,7 +1,7 @@
 """Counters of budgets in Redis: for all workers, on any machine. Each operation is one Lua script.
 
 A counter is a hash, with what is spent (`s`), what is held in all (`h`) and each reservation's amount (`a:ID`), and a
-sorted set of its reservations, scored with when they expire. Both go a week after the counter's day or month: a call
+sorted set of its reservations, scored with when they expire. Both go a day after the counter's day or month: a call
 that began in it settles there. Amounts are added by HINCRBY, in 64-bit integers, and never written by Lua, whose
 numbers are doubles; it compares sums only. Expiries are by Redis' own clock.
 """
@@ -18,7 +18,7 @@ from .counters import MOST, Answer, Claim, Settlement, Standing
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-_KEPT = 7 * 86_400
+_KEPT = 86_400
 """Seconds for which a counter is kept after its end."""
 _REMEMBERED = 3600
 """Seconds in which a settlement that is told again counts once."""

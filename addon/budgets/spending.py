@@ -163,10 +163,11 @@ class Spending:
     def configure(self, settings: BudgetSettings, url: str | None, redis: Redis | None) -> None:
         """Hold calls to the budgets of `settings` from now on, and count in Redis, else in a file.
 
-        `redis`: a client for the server at `url`. Without budgets nothing is opened.
+        `redis`: a client for the server at `url`. Without budgets nothing is opened; what is open stays so, for calls
+        that began under one.
         """
-        place = (url or settings.budgets_file or data_folder() / FILE_NAME) if settings.budgets else None
-        if place != self.place:
+        place = url or settings.budgets_file or data_folder() / FILE_NAME
+        if settings.budgets and place != self.place:
             self.share(_counters(place, redis))
             self.place = place
         self.use(settings.budgets, settings.budget_zone)
@@ -468,9 +469,7 @@ class Spending:
                 await self._guard.run("writing", lambda: shared.renew(held, LASTS), self._budget)
 
 
-def _counters(place: str | Path | None, redis: Redis | None) -> Counters | None:
-    if place is None:
-        return None
+def _counters(place: str | Path, redis: Redis | None) -> Counters:
     if redis is not None and isinstance(place, str):
         from .redis import RedisCounters  # noqa: PLC0415 - loaded only where it is asked for
 

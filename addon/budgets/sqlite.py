@@ -26,7 +26,7 @@ LOCK_WAIT: Final = 1.0
 APPLICATION_ID: Final = 0x68796662
 """`hyfb` in the file's header: this program's budgets."""
 VERSION: Final = 1
-_KEPT: Final = 7 * 86_400
+_KEPT: Final = 86_400
 """Seconds for which a counter is kept after its end: a call that began in it settles there."""
 _REMEMBERED: Final = 3600
 """Seconds in which a settlement that is told again counts once."""

@@ -48,7 +48,7 @@ class Serving:
             mode=settings.mode,
             language=language,
             lends_here=settings.trust_loopback,
-            has_key=bool(addon.runtime.secrets.key.value),
+            has_key=key_check.has_key(addon),
         )
 
 
@@ -147,7 +147,7 @@ async def check_key(addon: InForce, launch: Launch, about_key: str) -> tuple[Key
 
     `about_key`: what is known already; where there is no key, it says why.
     """
-    if about_key and not addon.runtime.secrets.key.value:
+    if about_key and not key_check.has_key(addon):
         return KeyCheck("none", about_key), None
     checked = await key_check.checked(addon)
     by_proxy = launch.kimi is not None or addon.runtime.http_client.transport.proxy is not None

@@ -112,7 +112,7 @@ class Bodies:
     def _further(self, flow: http.HTTPFlow, exchange: Exchange) -> _FurtherTries:
         settings, runtime, places = self._settings, self._runtime, self._places
         mending = MendedTry(flow, exchange, self._pipeline, settings, runtime)
-        if places is None or exchange.stays or exchange.mode != "repair":
+        if places is None or exchange.stays:
             return _FurtherTries(mending, None)
         return _FurtherTries(mending, Fallback(flow, exchange, self._pipeline, settings, runtime, places=places))
 

@@ -38,7 +38,7 @@ from ..vendors import is_a_vendors
 from ..vision import record
 from ..wire import json_body, paths, rule_names, safe_text
 from ..wire.host_names import canonical
-from . import snapshot
+from . import asked_usage, snapshot
 from .mended_try import MendedTry
 from .mitmproxy_internals import flows
 from .request_body import Body
@@ -109,6 +109,8 @@ class Fallback:
         """What is asked now."""
         self._reason: Reason = ""
         """Why it is asked."""
+        self._rounds = 0
+        """The most rounds that its answer may take; 0: not known."""
         self._failed: list[str] = []
         """The entries that were of no use, each with why."""
 
@@ -132,7 +134,6 @@ class Fallback:
             self._reason = reason
         else:
             self._has_failed(reason)
-            self._take_back()
         try:
             while self._left:
                 entry = self._left.pop(0)
@@ -142,7 +143,6 @@ class Fallback:
                     self._failed.append(f"{entry.name}: {why}")
                 except BadRequest:
                     self._failed.append(f"{entry.name}: untranslatable")
-                self._take_back()
             return None
         finally:
             exchange.chat = {}
@@ -331,6 +331,8 @@ class Fallback:
         if described and not exchange.vision_calls:
             exchange.notes[record.NAME], exchange.cached = described, self._before["cached"]
         exchange.vision_calls += self._before["vision_calls"]
+        self._keep_rounds()
+        asked_usage.ask(exchange, settings, is_rewritten=True)
         data = await workers.run(lambda _: json_body.serialise(sent_body(exchange, settings)), exchange.cost // 4)
         model = str(exchange.chat.get("model"))
         if model != exchange.model:
@@ -342,6 +344,15 @@ class Fallback:
             exchange.original = came.plain
         exchange.rewritten = True
         return data, request
+
+    def _keep_rounds(self) -> None:
+        """Let the rounds that the relay is to make be noted where it notes them; none where they aren't wanted here."""
+        exchange, wanted = self._exchange, self._before["rounds"]
+        if wanted is not None:
+            self._rounds = self._rounds or wanted.rounds
+            wanted.rounds = self._rounds if exchange.rounds is not None else 1
+            wanted.own_limit = wanted.own_limit if exchange.rounds is None else exchange.rounds.own_limit
+        exchange.rounds = wanted
 
 
 def _send_to(request: http.Request, to: Address) -> None:

@@ -81,7 +81,7 @@ class OwnCalls:
                 listener=listener,
             )
 
-        if not self._needs_estimate(flow, exchange, used):
+        if not self._needs_estimate(exchange, used):
             tell(used, is_estimated=is_estimated)
             return
         unknown = _unknown(flow, exchange, used)
@@ -106,7 +106,7 @@ class OwnCalls:
         task.add_done_callback(lambda done: self._estimating.pop(done, None))
 
     @staticmethod
-    def _needs_estimate(flow: http.HTTPFlow, exchange: Exchange, used: dict[str, int]) -> bool:
+    def _needs_estimate(exchange: Exchange, used: dict[str, int]) -> bool:
         """Whether the endpoint has answered, or was about to, and it isn't known what that cost."""
         if not 200 <= exchange.began < 300:
             return exchange.left and not used and not exchange.began
@@ -114,9 +114,7 @@ class OwnCalls:
         if INPUT not in used or not (OUTPUT in used or is_vectors):
             return True
         # An answer without its end may have told what it had used by then.
-        stream = flow.response.stream if flow.response is not None else None
-        is_cut = exchange.left or exchange.error in noted_errors.CUT
-        return is_cut and not getattr(stream, "is_told", False)
+        return exchange.left or exchange.error in noted_errors.CUT
 
 
 def _unknown(flow: http.HTTPFlow, exchange: Exchange, used: dict[str, int]) -> _Unknown:

@@ -35,7 +35,19 @@ def flaw(body: bytes, encoding: str, limit: int, reading: Reading) -> Flaw | Non
     return answer if isinstance(answer, Flaw) else None
 
 
-def says_something(event: sse.Event, chunks: Sequence[JsonObject] | None) -> bool:
+_OPENING = frozenset(
+    [
+        *("message_start", "content_block_start", "ping"),
+        *("response.created", "response.queued", "response.in_progress"),
+        *("response.output_item.added", "response.content_part.added", "response.reasoning_summary_part.added"),
+    ]
+)
+"""Types of events of Messages and Responses that only announce something."""
+
+
+def says_something(
+    event: sse.Event, value: JsonObject | None, chunks: Sequence[JsonObject] | None, reading: Reading
+) -> bool:
     """Whether an `event` that opens an answer has a part of it, or its end: more than who speaks.
 
     Endpoints begin a stream before they know that they can't answer: an error comes after `message_start`, or after a
@@ -43,6 +55,8 @@ def says_something(event: sse.Event, chunks: Sequence[JsonObject] | None) -> boo
     """
     if event.opaque or event.data is None or sse.is_done(event.data):
         return True
+    if reading.is_native:
+        return value is not None and value.get("type") not in _OPENING
     for chunk in chunks or ():
         choices = chunk.get("choices")
         for choice in choices if isinstance(choices, list) else ():

@@ -85,7 +85,7 @@ class EventStream:
                 self.flaw = verdict
             else:
                 self.opened = self.opened or verdict
-                counts = verdict and (not self._waits or commitment.says_something(event, chunks))
+                counts = verdict and (not self._waits or commitment.says_something(event, value, chunks, self._reading))
                 self.begun = counts or self._passed > MAX_HELD
         done = data is not None and sse.is_done(data)
         self.settled = self.settled or done or any(map(_settles, chunks or ()))

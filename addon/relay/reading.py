@@ -33,6 +33,11 @@ class Reading:
         """Whether the upstream speaks the house language itself."""
         return self._upstream.is_house
 
+    @property
+    def is_native(self) -> bool:
+        """Whether the events stay in the client's own format: their chunks tell no more than whether there are any."""
+        return self._native is not None
+
     def goes_on(self, raw: bytes) -> bool:
         """Whether the bytes of whole events tell that none ends the answer, or is an error."""
         if self._native is not None:

@@ -110,10 +110,12 @@ class AutoContinue(Step):
 
     def done(self, exchange: Exchange, outcome: Outcome) -> None:
         """Count what came of the answer."""
-        self._note(exchange)
         wanted: Wanted | None = exchange.rounds
+        if wanted is None:
+            return
+        self._note(exchange)
         exchange.rounds = None
-        if wanted is not None and (wanted.made > 1 or wanted.ended):
+        if wanted.made > 1 or wanted.ended:
             self.runtime.metrics.add(CONTINUED, 1, wanted.ended or "complete")
 
     def _note(self, exchange: Exchange) -> None:

@@ -52,6 +52,7 @@ class KeepToBudget(Step):
     """After the model is chosen, and before anything is paid for: images are described by calls, too."""
 
     name = "budget"
+    once = True
 
     async def request(self, exchange: Exchange) -> Response | None:
         """Reserve an estimate of what the call will use."""

@@ -162,7 +162,13 @@ class RetriedCall[T]:
                     until=self.until,
                     ends=self.ends,
                     ahead=self.ahead or again,
-                    what=Told(self.purpose, model, number, is_chat=self.house == "chat" and upstream.is_house),
+                    what=Told(
+                        self.purpose,
+                        model,
+                        number,
+                        is_chat=self.house == "chat" and upstream.is_house,
+                        profile=self.target.profile,
+                    ),
                 )
             except CallRefused as refusal:
                 return retry.refused(refusal, again=again)

@@ -35,6 +35,8 @@ class Told:
     number: int = 1
     is_chat: bool = True
     """Its answer is a chat answer in the house language."""
+    profile: str = ""
+    """Of the endpoint, which may be another than the exchange's: that has its prices."""
 
 
 NOTHING = Told()
@@ -109,6 +111,7 @@ class ToldCall:
             {usage.INPUT: bodies.of_request(self._sent)} if is_estimated else self._used,
             status=self._status,
             ms=1000 * (time.perf_counter() - self._began),
+            profile=self._what.profile,
             model=self._what.model,
             upstream=self._host,
             is_estimated=is_estimated,

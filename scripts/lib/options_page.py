@@ -44,10 +44,10 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "agents": "max_iterations same_call same_request",
         "budgets": "budgets budget_zone budgets_file",
         "json": "json",
-        "usage": "usage usage_days",
-        "continuing": "continue_ continue_rounds continue_tokens continue_seconds continue_cost continue_fences",
         "failures": "retry retry_tries retry_deadline upstream_timeout heartbeat mend fallbacks breaker_failures "
         "breaker_seconds",
+        "usage": "usage usage_days",
+        "continuing": "continue_ continue_rounds continue_tokens continue_seconds continue_cost continue_fences",
         "keys": "api_key_file keys_file client_tokens_file requests_per_minute tokens_per_minute tencent_secrets_file "
         "allowed_origins seal_key_file",
         "alerts": "alerts alert_webhook_file",

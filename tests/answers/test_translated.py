@@ -65,7 +65,10 @@ class ToyUpstream:
 
     name = "toy"
     is_house = False
-    headers: Mapping[str, str] = {}
+    lists_models = True
+
+    def headers(self, house: House) -> Mapping[str, str]:
+        return {}
 
     def path(self, house: House) -> str:
         return "/toy"
@@ -91,6 +94,9 @@ class ToyUpstream:
 
     def error(self, status: int, body: bytes) -> bytes:
         return body
+
+    def goes_on(self, raw: bytes) -> bool:
+        return False
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hunyuan_fix.budgets.lines import TOKENS, Budget, amount, budgets
+from hunyuan_fix.config import config_file
+from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.prices import UNITS
 
 ALL = """client:alice day 2M tokens, client:* day 500k tokens, client:* month 50 CNY, session:* day 1.5k tokens,
@@ -91,6 +93,14 @@ def test_a_session_that_is_not_known_has_no_budget() -> None:
 def test_what_is_no_budget_is_said(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         budgets(text)
+
+
+def test_a_list_in_a_file_says_the_same() -> None:
+    text = "budgets:\n  - client:alice day 2M tokens\n  - client:* month 50 CNY\n  - all month 300 CNY strict\n"
+    given = config_file.read(text, {option.name: option.default for option in OPTIONS})["hunyuan_budgets"]
+    assert budgets(str(given.value)) == budgets(
+        "client:alice day 2M tokens, client:* month 50 CNY, all month 300 CNY strict"
+    )
 
 
 def test_a_budget_of_nothing_is_one() -> None:

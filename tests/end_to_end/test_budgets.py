@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -94,6 +95,7 @@ def used(workers: Workers, calls: int) -> tuple[list[int], int]:
     return statuses, sum(tokens)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no --workers")
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
 def test_two_workers_share_a_budget(
     certificates: Certificates, request: pytest.FixtureRequest, tmp_path: Path, kind: str

@@ -270,6 +270,20 @@ def test_a_change_while_it_runs_is_in_the_state_file(home: Path, ports: dict[str
 # The key
 
 
+def test_a_key_of_the_keys_file_is_tried_as_the_lent_one_is(
+    home: Path, ports: dict[str, str], tokenhub: Simulator
+) -> None:
+    tokenhub.reset()
+    named = home / "keys.toml"
+    named.touch(0o600)
+    named.write_text(f'[hosts."127.0.0.1:{tokenhub.port}"]\nenv = "OF_THE_FILE"\n')
+    given = ["--upstream", tokenhub.base_url, "--set", f"hunyuan_keys_file={named}"]
+    with started(home, *given, **ports, OF_THE_FILE="sk-of-the-file") as running:
+        running.wait_for(r"Key: 127\.0\.0\.1 lists its models")
+    assert dict(tokenhub.requests()[0]["headers"])["authorization"] == "Bearer sk-of-the-file"
+    assert "sk-of-the-file" not in running.output
+
+
 def test_a_key_is_tried_once(home: Path, ports: dict[str, str], tokenhub: Simulator) -> None:
     tokenhub.reset()
     file = home / "key"

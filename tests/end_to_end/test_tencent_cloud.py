@@ -246,7 +246,7 @@ async def test_each_error(setting: Setting, streamed: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", ["crlf", "tabs", "comments", "no_final_blank", "big_event", "malformed_sse", "no_done"]
+    "fault", ["crlf", "tabs", "comments", "no_final_blank", "big_event", "malformed_sse", "no_done", "gzip_stream"]
 )
 async def test_an_odd_stream_is_read(setting: Setting, fault: str) -> None:
     messages: Any = [{"role": "user", "content": "[[sim:say 一二三四五六七八]] [[sim:chunks 8]]"}]
@@ -301,6 +301,24 @@ async def test_the_stop_text_is_cut_off(setting: Setting, streamed: bool) -> Non
         said = cast("Any", answer).choices[0].message.content
     assert said == "one "
     assert setting.sent()["Stop"] == ["STOP"]
+
+
+async def test_a_silent_stream_is_kept_alive(trust: Trust) -> None:
+    async with running(trust, "hunyuan_heartbeat=0.2") as setting:
+        await setting.client.chat.completions.create(model=MODEL, messages=HELLO)
+        messages = [{"role": "user", "content": "[[sim:say 一二三四]] [[sim:chunks 4]]"}]
+        for path, more in (("chat/completions", {}), ("messages", {"max_tokens": 9})):
+            setting.fail("stall:2")
+            body = {"model": MODEL, "messages": messages, "stream": True, **more}
+            headers = {"authorization": f"Bearer {KEY}", "anthropic-version": "2023-06-01"}
+            client = httpx.AsyncClient(trust_env=False, timeout=30, headers=headers)
+            async with client, client.stream("POST", f"{setting.url}/v1/{path}", json=body) as answer:
+                got = b""
+                async for data in answer.aiter_bytes():
+                    got += data
+                    if got.count(b"keep-alive") + got.count(b"event: ping") >= 3:
+                        break
+            assert "一".encode() in got, path
 
 
 # Clocks
@@ -381,7 +399,11 @@ async def test_a_lent_pair_and_a_lent_key_are_each_for_their_own_api(trust: Trus
             url = f"http://{LOCAL}:{proxy.reverse_port}/v1/chat/completions"
             async with httpx.AsyncClient(trust_env=False) as client:
                 answer = await client.post(url, json={"model": MODEL, "messages": HELLO})
+                simulator.simulator.faults.program([{"fault": "native:AuthFailure.SecretIdNotFound AKIDstandin"}])
+                refused = await client.post(url, json={"model": MODEL, "messages": HELLO})
             assert answer.json()["choices"][0]["message"]["content"] == "好的"
+            assert refused.status_code == 401
+            assert "AKIDstandin" not in refused.text, "the endpoint quotes it"
             request = simulator.simulator.journal.requests[-1]
             assert request.header("x-tc-token") == "tok"
             assert "sk-not-for-this" not in str(request.headers)

@@ -493,6 +493,20 @@ async def test_budgets_that_change_keep_their_counts(trust: Trust, tmp_path: Pat
         assert [(await proxy.chat()).status_code for _ in range(2)] == [200, 400], "what came meanwhile isn't counted"
 
 
+async def test_a_call_that_began_under_a_budget_counts_for_it_when_that_is_gone(trust: Trust, tmp_path: Path) -> None:
+    async with running(trust, tmp_path, f"all day {USED} tokens") as proxy:
+        change = proxy.proxy.master.options.update
+
+        def answers(request: Arrived) -> Answer:
+            change(hunyuan_budgets="")
+            return json_answer(CHAT)
+
+        proxy.endpoint.answer = answers
+        assert (await proxy.chat()).status_code == 200
+        change(hunyuan_budgets=f"all day {USED} tokens")
+        assert (await proxy.chat()).status_code == 400
+
+
 async def test_counts_survive_a_restart(trust: Trust, tmp_path: Path) -> None:
     for expected in (200, 200, 400):
         async with running(trust, tmp_path, f"all day {2 * USED} tokens") as proxy:

@@ -213,6 +213,12 @@ async def test_how_far(trust: Trust, endpoint: Endpoint, options: dict[str, str]
             assert sum(way.counted.values()) == 1
 
 
+async def test_a_header_asks_for_no_more_than_the_option_allows(trust: Trust, endpoint: Endpoint) -> None:
+    async for way in run_way(trust, endpoint, hunyuan_continue_rounds="2"):
+        await way.ask("3")
+        assert len(endpoint.arrived) == 2
+
+
 @pytest.mark.parametrize(("fences", "calls"), [(True, 2), (False, 1)])
 async def test_a_block_of_code_without_an_end(trust: Trust, endpoint: Endpoint, fences: bool, calls: int) -> None:
     def answer(request: Arrived) -> Answer:

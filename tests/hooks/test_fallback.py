@@ -13,8 +13,10 @@ import httpx
 import pytest
 from mitmproxy import http
 
+from hunyuan_fix import events
 from hunyuan_fix.exchange import KEY, Exchange
 from hunyuan_fix.observe.statistics import FALLBACKS
+from hunyuan_fix.steps.auto_continue import CONTINUED
 from tests.proxying import (
     LOCAL,
     Answer,
@@ -29,6 +31,7 @@ from tests.proxying import (
     stream_answer,
 )
 from tests.vision_server import image_part, png
+from tests.waiting import until
 
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}]}\n\n'
 LAST = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
@@ -271,6 +274,52 @@ async def test_an_error_after_the_head_of_a_native_stream(trust: Trust, endpoint
         assert (got.content.count(b"event: message_stop"), b"other" in got.content) == (1, True)
 
 
+@pytest.mark.parametrize("profile", ["tokenhub", "dashscope"])
+@pytest.mark.parametrize(("target", "body"), [("/messages", MESSAGES), ("/responses", RESPONSES)])
+async def test_a_stream_goes_on_as_it_comes(
+    trust: Trust, endpoint: Endpoint, other: Endpoint, profile: str, target: str, body: dict[str, Any]
+):
+    """Also in a format that the endpoint speaks itself."""
+    more = asyncio.Event()
+    first: list[dict[str, Any]] = [
+        {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "content": []}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hello"}},
+    ]
+    if target == "/responses":
+        response = {"id": "r", "object": "response", "output": [], "status": "in_progress"}
+        item = {"type": "message", "id": "i", "role": "assistant", "content": []}
+        first = [
+            {"type": "response.created", "response": response},
+            {"type": "response.output_item.added", "output_index": 0, "item": item},
+            {"type": "response.output_text.delta", "output_index": 0, "item_id": "i", "delta": "hello"},
+        ]
+
+    async def slow(native: bool) -> AsyncIterator[bytes]:
+        for event in first if native else ():
+            yield f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+        if not native:
+            yield EVENT
+        await more.wait()
+        if not native:
+            yield LAST
+
+    def answered(request: Arrived) -> Answer:
+        return Answer(200, {"content-type": "text/event-stream"}, slow(not request.target.endswith("/completions")))
+
+    endpoint.answer = answered
+    async with (
+        proxied(trust, endpoint, f"*>{there(other)}", hunyuan_profile=profile) as proxy,
+        proxy.client() as client,
+        client.stream("POST", target, json=body | {"stream": True}) as got,
+    ):
+        async for piece in got.aiter_raw():
+            if b"hello" in piece:
+                break
+        more.set()
+    assert other.arrived == []
+
+
 async def test_another_model_of_the_same_endpoint(trust: Trust, endpoint: Endpoint):
     def only_the_other(request: Arrived) -> Answer:
         return chat_answer("old") if request.json["model"] == "hy3-preview" else error(503, "x")
@@ -405,6 +454,7 @@ async def test_an_open_circuit_is_passed_over(trust: Trust, endpoint: Endpoint, 
                 got = await ask(proxy)
                 assert (got.status_code, b"third" in got.content) == (200, True)
                 assert (len(endpoint.arrived), len(other.arrived)) == (min(number, 2), min(number, 2))
+            assert proxy.addon.runtime.metrics.value(FALLBACKS, "openai", "down", "failed") == 2
 
 
 async def test_its_own_tries_come_first(trust: Trust, endpoint: Endpoint, other: Endpoint):
@@ -541,3 +591,91 @@ async def test_http2_and_compressed_bodies(trust: Trust, endpoint: Endpoint, oth
         got = await client.post("/chat/completions", content=packed, headers={"content-encoding": "gzip"})
         assert (got.status_code, other.arrived[0].json["model"]) == (200, "qwen3")
         assert "content-encoding" not in other.arrived[0].headers
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "stream"])
+async def test_the_answer_of_a_fallback_is_continued(trust: Trust, endpoint: Endpoint, other: Endpoint, streamed: bool):
+    def cut(request: Arrived) -> Answer:
+        is_first = len(other.arrived) == 1
+        text, reason = ("one ", "length") if is_first else ("two", "stop")
+        choice = {"index": 0, "finish_reason": reason}
+        if not request.json.get("stream"):
+            return json_answer({"choices": [choice | {"message": {"role": "assistant", "content": text}}]})
+        chunk = {"choices": [choice | {"delta": {"role": "assistant", "content": text}}]}
+        return stream_answer(f"data: {json.dumps(chunk)}\n\n".encode(), b"data: [DONE]\n\n")
+
+    endpoint.answer = lambda _: error(503, "x")
+    other.answer = cut
+    chain = f"hy3>{there(other)}"
+    async with proxied(trust, endpoint, chain, hunyuan_continue="on") as proxy:
+        got = await ask(proxy, CHAT | {"stream": streamed})
+        assert (got.status_code, len(other.arrived), len(endpoint.arrived)) == (200, 2, 1)
+        assert (got.text.count("one "), got.text.count("two"), got.text.count("length")) == (1, 1, 0)
+        assert got.headers["x-hunyuan-fallback"].startswith("qwen3@")
+        await until(lambda: proxy.addon.runtime.metrics.value(CONTINUED, "complete") == 1)
+
+
+async def test_a_round_that_fails_asks_no_fallback(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    def cut(request: Arrived) -> Answer:
+        if len(endpoint.arrived) > 1:
+            return error(503, "x")
+        choice = {"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": "one"}}
+        return json_answer({"choices": [choice]})
+
+    endpoint.answer = cut
+    async with proxied(trust, endpoint, f"hy3>{there(other)}", hunyuan_continue="on") as proxy:
+        got = await ask(proxy)
+        assert (got.status_code, got.json()["choices"][0]["finish_reason"], other.arrived) == (200, "length", [])
+
+
+async def test_what_is_used_is_told_of_who_answered(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    told: list[Any] = []
+
+    class Heard:
+        name, kinds = "heard", (events.PAID, events.FALLBACK)
+
+        def hear(self, event: events.Event) -> None:
+            told.append((event.kind, event.data))
+
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    message = {"role": "assistant", "content": "a"}
+    endpoint.answer = lambda _: json_answer({"choices": [], "usage": usage})  # billed, and no answer
+    other.answer = lambda _: json_answer({"choices": [{"index": 0, "message": message}], "usage": usage})
+    async with proxied(trust, endpoint, f"hy3>{there(other)}") as proxy:
+        proxy.addon.runtime.sinks.add(Heard())
+        assert (await ask(proxy)).status_code == 200
+    paid = [(data["profile"], data["model"], data["purpose"]) for kind, data in told if kind == events.PAID]
+    assert ("openai", "qwen3", "own") in paid
+    assert ("tokenhub", "hy3", "try") in paid
+    assert len(paid) == 2
+
+
+async def test_a_fallback_that_refuses_the_content_leaves_all_as_it_was(
+    trust: Trust, endpoint: Endpoint, other: Endpoint
+):
+    endpoint.answer = lambda _: error(503, "x", "it is down")
+    other.answer = lambda _: error(400, "content_filter", "not this")
+    async with proxied(trust, endpoint, f"hy3>{there(other)}>{there(other, 'glm')}") as proxy:
+        seen = Seen(proxy)
+        got = await ask(proxy)
+        assert (got.status_code, "it is down" in got.text, len(other.arrived)) == (503, True, 1)
+        assert got.headers["x-hunyuan-fallback"] == f"none (qwen3@{LOCAL}:{other.port}: content)"
+        exchange = exchange_of(seen.flows[0])
+        assert (exchange.profile, exchange.sent_model, exchange.rules) == ("tokenhub", "", [])
+        assert seen.flows[0].request.port == endpoint.port
+        assert json.loads(seen.flows[0].request.content or b"")["model"] == "hy3"
+
+
+async def test_a_plan_gets_two_calls_for_one_request(trust: Trust, endpoint: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    async with proxied(trust, endpoint, "hy3>a>b", hunyuan_profile="tokenhub-plan") as proxy:
+        got = await ask(proxy)
+        assert got.headers["x-hunyuan-fallback"] == "none (a: down, b: plan)"
+        assert [arrived.json["model"] for arrived in endpoint.arrived] == ["hy3", "a"]
+
+
+async def test_the_usage_of_a_stream_is_asked_for_there_too(trust: Trust, endpoint: Endpoint, other: Endpoint):
+    endpoint.answer = lambda _: error(503, "x")
+    async with proxied(trust, endpoint, f"hy3>{there(other)}", hunyuan_usage="ask") as proxy:
+        assert (await ask(proxy, CHAT | {"stream": True})).status_code == 200
+        assert other.arrived[0].json["stream_options"] == {"include_usage": True}

@@ -121,4 +121,27 @@ def test_error_event_is_a_flaw() -> None:
 def test_what_says_something(data: bytes, says: bool):
     (event,) = sse.Parser(1 << 20).feed(b"data: " + data + b"\n\n")
     value = json_body.parse_object(data)
-    assert commitment.says_something(event, None if value is None else [value]) is says
+    assert commitment.says_something(event, value, None if value is None else [value], HOUSE) is says
+
+
+@pytest.mark.parametrize(
+    ("dialect", "kind", "says"),
+    [
+        ("anthropic-native", "message_start", False),
+        ("anthropic-native", "ping", False),
+        ("anthropic-native", "content_block_start", False),
+        ("anthropic-native", "content_block_delta", True),
+        ("anthropic-native", "message_delta", True),
+        ("responses-native", "response.created", False),
+        ("responses-native", "response.in_progress", False),
+        ("responses-native", "response.output_item.added", False),
+        ("responses-native", "response.output_text.delta", True),
+        ("responses-native", "response.function_call_arguments.delta", True),
+        ("responses-native", "response.completed", True),
+    ],
+)
+def test_what_says_something_in_a_format_of_its_own(dialect: str, kind: str, says: bool):
+    value = {"type": kind, "response": {"id": "r"}, "delta": "a"}
+    (event,) = sse.Parser(1 << 20).feed(b"data: " + json.dumps(value).encode() + b"\n\n")
+    reading = Reading(dialect)
+    assert commitment.says_something(event, value, reading.chunks(value), reading) is says

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hunyuan_fix import profiles
 from hunyuan_fix.fallbacks.reasons import Reason
-from hunyuan_fix.relay import TRIES_HEADER, Elsewhere, Job, JobProgress, Mended
+from hunyuan_fix.relay import TRIES_HEADER, Elsewhere, Job, JobProgress, Mended, tries
 from hunyuan_fix.relay.tries import Counts, Tools, Tries
 from hunyuan_fix.upstream.gate import Gate
 from hunyuan_fix.upstream.timing import Timing
@@ -258,8 +258,8 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> Limits:
     noted = Limits()
     real = Tries._in_time
 
-    def in_time(tries: Tries) -> asyncio.Timeout:
-        noted.made.append(real(tries))
+    def in_time(made: Tries) -> asyncio.Timeout:
+        noted.made.append(real(made))
         noted.first.append(noted.made[-1].when())
         return noted.made[-1]
 
@@ -308,11 +308,11 @@ async def test_a_stream_whose_time_is_over_is_not_begun_at_the_deadline():
             begun.append(1)
 
     async with rigged() as rig:
-        tries = Tries(Tools(rig.http_client, Gate(rig.admission, rig.breaker), Counts(), Workers(), Timing()), 0.0)
-    tries._gives_up = True
+        made = Tries(Tools(rig.http_client, Gate(rig.admission, rig.breaker), Counts(), Workers(), Timing()), 0.0)
+    made._gives_up = True
     for seconds in (0, None):
-        tries._limit = asyncio.timeout(seconds)
-        tries._give_up(cast(Any, Held()))
+        made._limit = asyncio.timeout(seconds)
+        made._give_up(cast(Any, Held()))
     assert begun == [1]
 
 
@@ -426,3 +426,12 @@ def test_whatever_fails_the_client_gets_one_answer_and_no_bytes_of_two(
         assert not answered
         assert len(got.content) == int(got.headers["content-length"])
         json.loads(got.content)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_answer_that_is_too_large_is_no_reason(rig: Rig, monkeypatch: pytest.MonkeyPatch, streamed: bool):
+    monkeypatch.setattr(tries, "MAX_ANSWER", 10)
+    entries = Entries(1)
+    rig.endpoint.plays(answers(body("x")))
+    got = await rig.send(rig.job(streamed=streamed, fallbacks=entries))
+    assert (got.status_code, entries.asked, len(rig.endpoint.asked)) == (502, [], 1)

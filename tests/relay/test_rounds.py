@@ -82,10 +82,7 @@ async def test_a_whole_answer_is_continued(rig: Rig) -> None:
 
 async def test_a_packed_answer_is_continued(rig: Rig) -> None:
     rig.endpoint.plays(
-        *(
-            answers(gzip.compress(body), headers=[("content-encoding", "gzip")])
-            for body in (whole("one "), whole("two", "stop"))
-        )
+        *(answers(gzip.compress(body), content_encoding="gzip") for body in (whole("one "), whole("two", "stop")))
     )
     got = await rig.send(job_of(rig), question())
     assert "content-encoding" not in got.headers
@@ -316,6 +313,7 @@ async def test_the_clients_own_limit_is_never_exceeded(rig: Rig) -> None:
     [
         (Amount(100.0, "USD"), ("one one one ", "rounds")),
         (Amount(0.00001, "USD"), ("one ", "cost")),
+        (Amount(0.00005, "USD"), ("one one ", "cost")),  # each costs 0.0000295
         (Amount(100.0, "EUR"), ("one ", "cost")),  # its price in this currency isn't known
     ],
 )

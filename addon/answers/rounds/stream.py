@@ -163,7 +163,7 @@ class SplicedStream:
 
     def _note(self, chunk: JsonObject, choice: JsonObject | None) -> None:
         """Take note of what a chunk says, and of whether the end of this round is held back from here on."""
-        said = self.said
+        said, had_ended = self.said, bool(self.said.reason)
         if choice is None:
             said.is_readable = said.is_readable and not chunk.get("choices")
         else:
@@ -171,7 +171,8 @@ class SplicedStream:
             said.note_choice(choice, delta if isinstance(delta, dict) else {})
         if said.rounds == 1:
             said.note_usage(usage.of_answer(chunk))
-        self._is_held = self._is_held or (bool(choice and choice.get("finish_reason")) and said.is_cut)
+        if said.reason and not had_ended:  # once a round: it looks at all of the text
+            self._is_held = said.is_cut
 
     def _held_back(self, held: sse.Event | JsonObject) -> bytes:
         self._held.append(held)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -228,3 +229,19 @@ def test_probabilities_of_a_text_that_is_cut_off_are_left_out() -> None:
 
 def test_a_text_that_is_too_long_is_not_continued() -> None:
     assert not begun(text="a" * (4 * 2**20 + 1)).is_cut
+
+
+def test_twice_the_stream_takes_twice_the_time() -> None:
+    def seconds(number: int) -> float:
+        data, took = stream([f"word{place} " for place in range(number)], usage=usage(1)), []
+        for _ in range(5):
+            spliced, began = SplicedStream(), time.process_time()
+            for _ in range(2):
+                for at in range(0, len(data), 1400):
+                    spliced.feed(data[at : at + 1400])
+                spliced.end_round()
+                spliced.go_on(is_completion=False)
+            took.append(time.process_time() - began)
+        return min(took)
+
+    assert seconds(4000) < 4 * seconds(2000)
