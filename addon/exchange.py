@@ -418,10 +418,11 @@ class Exchange:
             self.listener(self, kind, data)
 
     def use_key(self, key: str) -> None:
-        """Take note that a call for it goes with `key`, one of the proxy's own."""
-        secret = key.encode()
-        if len(secret) >= _SHORTEST_SECRET and secret not in self.secrets:
-            self.secrets.append(secret)
+        """Take note that a call for it goes with `key`, one of the proxy's own: with all of it, and with each part."""
+        for part in (key, *(key.split("|") if "|" in key else ())):
+            secret = part.encode()
+            if len(secret) >= _SHORTEST_SECRET and secret not in self.secrets:
+                self.secrets.append(secret)
 
     def warn(self, text: str) -> None:
         """Say something to the client in a header of its answer, beside what was said before."""

@@ -113,7 +113,7 @@ class Runtime:
         self.learnt = Learnt()
         self.seen_models = SeenModels()
         self.secrets = Secrets(sealing.use)
-        self.call_keys = CallKeys(lambda: self.secrets.providers, lambda: self.secrets.key)
+        self.call_keys = CallKeys(lambda: self.secrets.providers, lambda: self.secrets.key, lambda: self.secrets.cloud)
         self.limits = RateLimits(lambda client: self.secrets.tokens.quota(client, self._settings))
         self.unauthenticated = UnauthenticatedClients()
         self.alerts = Watch(self.metrics)

@@ -10,14 +10,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from .. import profiles
 from ..config.values import BaseUrl
 from ..exchange import Exchange
 from ..profiles import Profile
 from ..texts.terminal import say
+from ..upstream import tc3
+from ..upstream.server_clock import TC3
 from ..upstream.transport import Transport
 from ..vendors import HOME, Vendors, is_a_vendors
 from ..wire import paths
 from ..wire.host_names import canonical, is_loopback
+from .cloud_key import CloudKey
 from .keys import Destination, LentKey, Withheld, unsafe
 from .provider_keys import ProviderKeys
 
@@ -28,13 +32,17 @@ _USUAL_BASE = "/v1"
 
 
 class CallKeys:
-    """The keys for such calls, under one set of options. `provider_keys`, `lent`: those in force."""
+    """The keys for such calls, under one set of options. `provider_keys`, `lent`, `cloud`: those in force."""
 
     def __init__(
-        self, provider_keys: Callable[[], ProviderKeys] = ProviderKeys, lent: Callable[[], LentKey] = LentKey
+        self,
+        provider_keys: Callable[[], ProviderKeys] = ProviderKeys,
+        lent: Callable[[], LentKey] = LentKey,
+        cloud: Callable[[], CloudKey] = CloudKey,
     ) -> None:
         self._provider_keys = provider_keys
         self._lent = lent
+        self._cloud = cloud
         self._upstream: BaseUrl | None = None
         self._transport = Transport()
         self._said: set[tuple[BaseUrl, Withheld]] = set()
@@ -79,7 +87,11 @@ class CallKeys:
     def _found(self, base: BaseUrl) -> str | Withheld:
         here = is_loopback(base.host)
         named = self._provider_keys().key_for(base.host, base.port, base.path)
-        key = named.key if named is not None else (self._lent().value or "") if self._is_lent_for(base) else None
+        signs = self._signs(base)
+        if signs and named is not None and not tc3.is_native(named.key) and self._cloud().value:
+            named = None  # one for all hosts of the vendor, which can't sign
+        lent = self._cloud().value if signs else self._lent().value
+        key = named.key if named is not None else (lent or "") if self._is_lent_for(base) else None
         if not key:
             if here and named is None:
                 return ""
@@ -91,6 +103,12 @@ class CallKeys:
             of_the_keys_vendor=True,
         )
         return unsafe(to) or f"Bearer {key}"
+
+    @staticmethod
+    def _signs(base: BaseUrl) -> bool:
+        """Whether the endpoint at `base` wants requests signed with a SecretId and a SecretKey."""
+        profile = profiles.at(canonical(base.host), paths.normal(base.path))
+        return profile is not None and profiles.load(profile).signer == TC3
 
     def _is_lent_for(self, base: BaseUrl) -> bool:
         """Whether the lent key is for the endpoint at `base`.

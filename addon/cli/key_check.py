@@ -17,7 +17,9 @@ from ..dialects import UPSTREAM_DIALECTS
 from ..route import Address
 from ..texts.terminal import say
 from ..upstream.failure import CallFailed
+from ..upstream.server_clock import TC3
 from ..upstream.signing import Unsigned, UnusableCredentials, signed
+from ..upstream.tc3 import is_native
 from ..wire import json_body, safe_text, vendor_errors
 from ..wire.host_names import is_loopback
 from .addresses import ENDPOINT
@@ -58,6 +60,13 @@ def route_of(addon: InForce) -> Route:
     return route
 
 
+def _of_signed_api(addon: InForce) -> KeyCheck:
+    """What is known of the keys for Tencent Cloud's own API, which has no call that costs nothing."""
+    if has_key(addon):
+        return KeyCheck("not tried", say("Key: a SecretId and a SecretKey are set. Each call costs, so none is tried."))
+    return KeyCheck("none", say("Key: TENCENTCLOUD_SECRET_ID isn't set, so clients send their own."))
+
+
 def has_key(addon: InForce) -> bool:
     """Whether there is a key to lend for the endpoint that calls of the reverse port go to."""
     return bool(_key_for(addon, route_of(addon))[0])
@@ -67,14 +76,9 @@ def _key_for(addon: InForce, route: Route) -> tuple[str | None, bool]:
     """The key to lend for the endpoint of `route`, and whether `hunyuan_keys_file` names it."""
     address, secrets = route.address, addon.runtime.secrets
     named = secrets.providers.key_for(address.host, address.port, address.path)
+    if profiles.load(route.profile).signer == TC3 and (named is None or not is_native(named.key)):
+        return secrets.cloud.value, False
     return (secrets.key.value, False) if named is None else (named.key, True)
-
-
-def _of_signed_api(addon: InForce) -> KeyCheck:
-    """What is known of the keys for Tencent Cloud's own API, which has no call that costs nothing."""
-    if addon.runtime.secrets.cloud.value:
-        return KeyCheck("not tried", say("Key: a SecretId and a SecretKey are set. Each call costs, so none is tried."))
-    return KeyCheck("none", say("Key: TENCENTCLOUD_SECRET_ID isn't set, so clients send their own."))
 
 
 async def checked(addon: InForce) -> KeyCheck:  # noqa: PLR0912 - a case each

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from mitmproxy import http
 
-from .. import events, pipeline, session, texts
+from .. import events, pipeline, profiles, session, texts
 from ..answers import whole_body
 from ..answers.translated import NO_STEPS
 from ..config.option import part
@@ -169,7 +169,7 @@ class Bodies:
                 **asked,
             )
 
-    async def _through(self, request: http.Request, exchange: Exchange, further: _FurtherTries) -> Response | None:
+    async def _through(self, request: http.Request, exchange: Exchange, further: _FurtherTries) -> Response | None:  # noqa: PLR0912, PLR0915 - one step after the other
         """The way of a body; an answer to the client where it ends here."""
         dialect = DIALECTS[exchange.dialect]
         translated = is_translated(exchange)
@@ -229,6 +229,9 @@ class Bodies:
             sent = await self._runtime.workers.run(
                 lambda _: json_body.serialise(sent_body(exchange, self._settings)), exchange.cost // 4
             )
+        most = profiles.load(exchange.profile).max_bytes
+        if 0 < most < len(sent):
+            return proxy_errors.REQUEST_TOO_LARGE_THERE(size=len(sent), limit=most).response()
         model = exchange.chat.get("model")
         if isinstance(model, str) and model != exchange.model:
             exchange.sent_model = printable(model[:200])

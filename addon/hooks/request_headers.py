@@ -159,9 +159,10 @@ class RequestHeaders:
             exchange.tag = printable(asked.get(TAG_HEADER, "")[:_LONGEST_TAG])
             exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))
             exchange.continue_wish = continue_settings.wish(asked.get(continue_settings.HEADER, ""))
+            answer = answer or signed.begin(exchange)
             if answer is None and self._settings.budgets and not exchange.dialect and flow.request.method == "POST":
                 answer = await self._over_budget(exchange)
-            if (answer := answer or signed.begin(exchange)) is not None:
+            if answer is not None:
                 respond(flow, exchange, answer)
             else:
                 self._direct(flow, route, exchange, caller)
@@ -392,9 +393,12 @@ class RequestHeaders:
             verified=not self._transport.insecure,
             of_the_keys_vendor=route.lends or named is not None,
         )
-        signer = profiles.load(route.profile).signer
         secrets = self._runtime.secrets
-        value = secrets.cloud.value if signer == TC3 else secrets.key.value
+        value = secrets.key.value
+        if profiles.load(route.profile).signer == TC3:
+            # The file may name one key for all hosts of the vendor: here only one that can sign is of use.
+            value = secrets.cloud.value
+            named = named if named is not None and (tc3.is_native(named.key) or not value) else None
         key = value if named is None else named.key
         key = key if self._lends_key else None
         lent = keys.lend(

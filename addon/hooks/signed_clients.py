@@ -41,6 +41,8 @@ class Pending:
 
     claim: Claim
     connection: Client
+    admits: bool
+    """The client is known by this alone, and is admitted with it."""
 
     @property
     def is_kept(self) -> bool:
@@ -85,9 +87,11 @@ class Signed:
                 exchange.client = ""  # nobody has checked that it is the claimed one
             return fault.response()
         if is_spoken and not exchange.dialect:
-            exchange.client = ""  # it passes unread, with its own signature
-        elif self.claim is not None and self.connection is not None and (self.pending or self.claim.client is None):
-            exchange.claim = Pending(self.claim, self.connection)
+            exchange.client = "" if self.pending else exchange.client  # it passes unread, with its own signature
+            return None
+        counts = self.pending or is_spoken or (self.claim is not None and self.claim.client is None)
+        if counts and self.claim is not None and self.connection is not None:
+            exchange.claim = Pending(self.claim, self.connection, self.pending)
         return None
 
 
@@ -184,10 +188,12 @@ async def checked(request: http.Request, exchange: Exchange, runtime: Runtime) -
         return wrong.response()
     if claim.client is None:
         return None
-    runtime.unauthenticated.remove(pending.connection)
     if claim.signs and exchange.mode == "repair":
         signed_clients.drop_signature(request.headers)
         request.headers["authorization"] = f"Bearer {claim.credentials}"
+    if not pending.admits:
+        return None
+    runtime.unauthenticated.remove(pending.connection)
     admitted = await runtime.limits.admit(claim.client)
     if isinstance(admitted, Response):
         return admitted

@@ -365,6 +365,8 @@ class Profile:
     """Requests of its thinking models go by the relay, so that a refused one can be mended and sent once more."""
     session_key: str = ""
     """The parameter with a name of the session, by which its prompt cache is found again; `""`: none."""
+    max_bytes: int = 0
+    """Bytes of a request's body that the endpoint takes: a larger one is refused here. 0: not known."""
     tool_name_length: int = 64
     """Characters of a tool's name."""
     tool_name_digit: bool = True

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hunyuan_fix import options, profiles
 from hunyuan_fix.access.call_keys import CallKeys
+from hunyuan_fix.access.cloud_key import CloudKey
 from hunyuan_fix.access.keys import LentKey, Withheld
 from hunyuan_fix.access.provider_keys import ProviderKeys
 from hunyuan_fix.config.values import base_url
@@ -170,3 +171,35 @@ def test_no_key_reaches_another_provider(
         assert owner[host] == "tencent"
     else:
         assert host == upstream or (host in KNOWN and owner[host] == owner.get(upstream))
+
+
+SIGNED = "https://hunyuan.tencentcloudapi.com"
+PAIR = {"TENCENTCLOUD_SECRET_ID": "AKIDexample", "TENCENTCLOUD_SECRET_KEY": "thesecretkey"}
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "signed"),
+    [
+        ("", "", "AKIDexample|thesecretkey"),
+        ("tencent", "sk-one-piece", "AKIDexample|thesecretkey"),
+        ("tencent-cloud", "AKIDother|othersecret", "AKIDother|othersecret"),
+    ],
+)
+def test_an_api_that_is_signed_for_gets_what_signs(tmp_path: Path, table: str, key: str, signed: str):
+    path = tmp_path / "keys.toml"
+    path.touch(0o600)
+    path.write_text(f'[providers.{table}]\nenv = "KEY"\n' if table else "")
+    file = ProviderKeys({"KEY": key}).configured(replace(options.parse({}), keys_file=path))
+    made = CallKeys(lambda: file, lambda: LentKey({"HUNYUAN_API_KEY": "sk-lent-key"}), lambda: CloudKey(PAIR))
+    made.configure(None, Transport())
+    exchange = Exchange(borrows=True)
+    assert made.authorization(base_url(SIGNED), exchange) == f"Bearer {signed}"
+    assert exchange.masked(f"{signed} {signed.partition('|')[0]}".encode()).strip(b"* ") == b""
+    other = made.authorization(base_url(f"https://{TOKENHUB}/v1"), Exchange(borrows=True))
+    assert other in ("Bearer sk-lent-key", "Bearer sk-one-piece")
+
+
+def test_without_a_pair_nothing_goes_to_an_api_that_is_signed_for():
+    made = CallKeys(lambda: ProviderKeys({}), lambda: LentKey({"HUNYUAN_API_KEY": "sk-lent-key"}), lambda: CloudKey({}))
+    made.configure(None, Transport())
+    assert made.authorization(base_url(SIGNED), Exchange(borrows=True)) is Withheld.NONE

@@ -101,6 +101,31 @@ def test_node_signs_the_host_without_its_port_and_names_the_service_by_it(secret
     assert claim_of(request, secrets).client == "alice"
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "application/json; charset=utf-8", "host": "hunyuan.tencentcloudapi.com"},
+        {"content-type": "application/json", "host": "Hunyuan.TencentCloudAPI.com"},
+        {"content-type": "application/json", "host": "hunyuan.tencentcloudapi.com", "x-tc-action": "ChatCompletions"},
+    ],
+)
+@pytest.mark.parametrize("lowers", [False, True])
+def test_other_signers_sign_other_headers(secrets: SignedClients, headers: dict[str, str], lowers: bool) -> None:
+    """Java's SDK names a charset; gateways sign the action, too, in lower case, as the vendor's document has it."""
+    now, body = int(time.time()), b'{"Model": "a"}'
+    date = tc3.date_of(now)
+    signed_as = [(name, value.lower() if lowers else value) for name, value in headers.items()]
+    canonical = tc3.canonical_request("POST", "/", "", signed_as, tc3.payload_hash(body))
+    made = tc3.signature("alices-key", date, "hunyuan", tc3.string_to_sign(now, date, "hunyuan", canonical))
+    request = http.Request.make("POST", "https://hunyuan.tencentcloudapi.com/", body)
+    request.headers.update({"x-tc-timestamp": str(now), **headers})
+    scope, names = f"{date}/hunyuan/tc3_request", ";".join(headers)
+    request.headers["authorization"] = f"{SCHEME}Credential=AKIDALICE/{scope}, SignedHeaders={names}, Signature={made}"
+    assert refusal(request, secrets) is None
+    request.headers["content-type"] = "text/plain"
+    assert refusal(request, secrets) == "signature_wrong"
+
+
 def test_what_was_changed_is_noticed(secrets: SignedClients) -> None:
     request = signed({"Model": "a"})
     request.content = json.dumps({"Model": "b"}).encode()

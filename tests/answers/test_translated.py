@@ -65,7 +65,10 @@ class ToyUpstream:
 
     name = "toy"
     is_house = False
-    headers: Mapping[str, str] = {}
+    lists_models = True
+
+    def headers(self, house: House) -> Mapping[str, str]:
+        return {}
 
     def path(self, house: House) -> str:
         return "/toy"
@@ -86,8 +89,14 @@ class ToyUpstream:
         said = [json.loads(content(text).removeprefix(b"data: ")) for text in event.get("say", ())]
         return said + [json.loads(chunk(finish="stop").removeprefix(b"data: "))] * bool(event.get("stop"))
 
+    def repeated(self, data: bytes, chunks: list[JsonObject], made: bytes) -> None:
+        return None
+
     def error(self, status: int, body: bytes) -> bytes:
         return body
+
+    def goes_on(self, raw: bytes) -> bool:
+        return False
 
 
 @pytest.fixture(autouse=True)

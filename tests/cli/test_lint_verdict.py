@@ -8,6 +8,7 @@ import json
 import unicodedata
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.io import FlowWriter
@@ -87,3 +88,27 @@ def test_any_verdict_can_be_told(model: str, messages: Any, parameters: dict[str
     document = json_body.parse(json_body.serialise(report.document(found)))
     assert document["status"] == 2
     assert len(document["requests"][0]["changes"]) == len(verdict.exchange.changes)
+
+
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"messages": [{"role": "assistant", "content": "x"}]}, "InvalidParameter"),
+        ({"messages": [{"role": "user", "content": ""}]}, "InvalidParameter"),
+        ({"messages": [{"role": "user", "content": "x"}] * 41}, "InvalidParameter"),
+        ({"messages": [{"role": "user", "content": "x"}], "temperature": 3}, "InvalidParameter"),
+        (
+            {"messages": [{"role": "user", "content": "x"}], "tools": [TOOL], "tool_choice": "required"},
+            "InvalidParameterValue.ParameterValueError",
+        ),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "untranslatable"),
+    ],
+)
+def test_tencent_clouds_own_api_is_judged_in_its_own_words(body: dict[str, Any], code: str) -> None:
+    request = Request("in", "chat", {"model": "hunyuan-lite", **body})
+    found = judge(request, options.parse({"hunyuan_profile": "tencent-cloud"}), rerouted=False)
+    assert [problem.body["error"]["code"] for problem in found.refused] == [code]
+    assert found.still_refused == []

@@ -17,7 +17,13 @@ HERE = Path(__file__).parent
 
 
 def run(
-    folder: Path, script: str, base_url: str, model: str, *scenario: str, environment: Mapping[str, str] | None = None
+    folder: Path,
+    script: str,
+    base_url: str,
+    model: str,
+    *scenario: str,
+    key: str = "sk-test",
+    environment: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """What `script` printed, by scenario. It is given a base URL, a model, a PNG, a PDF, and one scenario or none."""
     clients = Path(os.environ["HUNYUAN_FIX_CLIENTS"])
@@ -27,7 +33,7 @@ def run(
     here = shutil.copy(HERE / script, folder)
     (folder / "node_modules").symlink_to(clients / "node_modules")
     program = clients / ("python/bin/python" if script.endswith(".py") else "node_modules/.bin/node")
-    given = {"HOME": str(folder), "PATH": os.environ["PATH"], **(environment or {})}
+    given = {"HOME": str(folder), "PATH": os.environ["PATH"], "SDK_KEY": key, **(environment or {})}
     command = [str(program), str(here), base_url, model, str(picture), str(paper), *scenario]
     done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr

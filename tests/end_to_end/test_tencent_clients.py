@@ -16,11 +16,13 @@ from tencentcloud.common.http.request import RequestInternal
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 
+from hunyuan_fix.access.client_tokens import digest_of
 from tests import kept_flows
 from tests.dialects.tencent_cloud.native_clients import events
 from tests.end_to_end.processes import KEY, TOKENHUB, Certificates, Proxy, Simulator, run_proxy, run_simulator
 
 NATIVE = "hunyuan.tencentcloudapi.com"
+TOKEN = f"hf-{'a' * 43}"
 ASKED = {"Model": "hunyuan-lite", "Messages": [{"Role": "user", "Content": "[[sim:say hello]]"}]}
 SECRETS = """
 [secrets.AKIDALICE]
@@ -233,6 +235,38 @@ def test_an_unknown_client_passes_untouched_and_is_announced_once(native: tuple[
     refused = post(running, signed(TWO_USERS, *carol)).json()["Response"]
     assert refused["Error"]["Code"] == "InvalidParameter"
     assert running.process.output.count("is signed with a SecretId that this proxy doesn't know") == 1
+
+
+@pytest.fixture(scope="module")
+def by_token(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator, Proxy]]:
+    """The same, for clients with tokens, too."""
+    folder = tmp_path_factory.mktemp("secrets")
+    secrets, tokens = folder / "secrets.toml", folder / "clients.toml"
+    for file, text in (
+        (secrets, SECRETS),
+        (tokens, f'[clients.dora]\nhash = "sha256:{digest_of(TOKEN).hex()}"\n'),
+    ):
+        file.touch(0o600)
+        file.write_text(text)
+    given = {"hunyuan_tencent_secrets_file": secrets, "hunyuan_client_tokens_file": tokens}
+    options = [word for name, value in given.items() for word in ("--set", f"{name}={value}")]
+    with (
+        run_simulator(
+            certificates, "--native", "--secret", "AKIDALICE|alices-secret-key", hosts=[NATIVE], profile="hunyuan"
+        ) as endpoint,
+        run_proxy(certificates, {f"{NATIVE}:443": endpoint.port}, *options) as running,
+    ):
+        yield endpoint, running
+
+
+def test_a_client_with_a_token_signs_for_its_endpoint(by_token: tuple[Simulator, Proxy]) -> None:
+    endpoint, running = by_token
+    answer = post(running, changed(signed(TWO_USERS), x_api_key=TOKEN)).json()["Response"]
+    assert answer["Choices"][0]["Message"]["Content"] == "hello"
+    assert "client=dora" in running.process.output
+    assert TOKEN not in json.dumps(endpoint.requests())
+    wrong = post(running, changed(signed(TWO_USERS, secret_key="another"), x_api_key=TOKEN))
+    assert code(wrong) == "AuthFailure.SignatureFailure"
 
 
 @pytest.mark.parametrize("mode", ["off", "observe"])

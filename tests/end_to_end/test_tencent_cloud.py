@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -245,7 +246,7 @@ async def test_each_error(setting: Setting, streamed: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", ["crlf", "tabs", "comments", "no_final_blank", "big_event", "malformed_sse", "no_done"]
+    "fault", ["crlf", "tabs", "comments", "no_final_blank", "big_event", "malformed_sse", "no_done", "gzip_stream"]
 )
 async def test_an_odd_stream_is_read(setting: Setting, fault: str) -> None:
     messages: Any = [{"role": "user", "content": "[[sim:say 一二三四五六七八]] [[sim:chunks 8]]"}]
@@ -300,6 +301,24 @@ async def test_the_stop_text_is_cut_off(setting: Setting, streamed: bool) -> Non
         said = cast("Any", answer).choices[0].message.content
     assert said == "one "
     assert setting.sent()["Stop"] == ["STOP"]
+
+
+async def test_a_silent_stream_is_kept_alive(trust: Trust) -> None:
+    async with running(trust, "hunyuan_heartbeat=0.2") as setting:
+        await setting.client.chat.completions.create(model=MODEL, messages=HELLO)
+        messages = [{"role": "user", "content": "[[sim:say 一二三四]] [[sim:chunks 4]]"}]
+        for path, more in (("chat/completions", {}), ("messages", {"max_tokens": 9})):
+            setting.fail("stall:2")
+            body = {"model": MODEL, "messages": messages, "stream": True, **more}
+            headers = {"authorization": f"Bearer {KEY}", "anthropic-version": "2023-06-01"}
+            client = httpx.AsyncClient(trust_env=False, timeout=30, headers=headers)
+            async with client, client.stream("POST", f"{setting.url}/v1/{path}", json=body) as answer:
+                got = b""
+                async for data in answer.aiter_bytes():
+                    got += data
+                    if got.count(b"keep-alive") + got.count(b"event: ping") >= 3:
+                        break
+            assert "一".encode() in got, path
 
 
 # Clocks
@@ -380,7 +399,11 @@ async def test_a_lent_pair_and_a_lent_key_are_each_for_their_own_api(trust: Trus
             url = f"http://{LOCAL}:{proxy.reverse_port}/v1/chat/completions"
             async with httpx.AsyncClient(trust_env=False) as client:
                 answer = await client.post(url, json={"model": MODEL, "messages": HELLO})
+                simulator.simulator.faults.program([{"fault": "native:AuthFailure.SecretIdNotFound AKIDstandin"}])
+                refused = await client.post(url, json={"model": MODEL, "messages": HELLO})
             assert answer.json()["choices"][0]["message"]["content"] == "好的"
+            assert refused.status_code == 401
+            assert "AKIDstandin" not in refused.text, "the endpoint quotes it"
             request = simulator.simulator.journal.requests[-1]
             assert request.header("x-tc-token") == "tok"
             assert "sk-not-for-this" not in str(request.headers)
@@ -446,6 +469,51 @@ async def test_responses_whole_and_streamed(setting: Setting) -> None:
         await setting.client.responses.create(model=MODEL, input="x")
     assert raised.value.status_code == 500
     setting.simulator.simulator.faults.rules.clear()
+
+
+# Requests that are odd
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "text/plain", "application/JSON;x=y"])
+async def test_what_is_signed_is_this_proxys_own_content_type(setting: Setting, content_type: str) -> None:
+    body = json.dumps({"model": MODEL, "messages": [{"role": "user", "content": "[[sim:say <&> 你好]]"}]}).encode()
+    headers = {"authorization": f"Bearer {KEY}", "content-type": content_type, "x-tc-version": "2017-01-01"}
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as client:
+        answer = await client.post(f"{setting.url}/v1/chat/completions", content=body)
+    assert answer.json()["choices"][0]["message"]["content"] == "<&> 你好"
+    assert setting.sent()["Messages"][0]["Content"] == "[[sim:say <&> 你好]]"
+
+
+async def test_what_is_more_than_the_endpoint_takes_is_not_sent(setting: Setting) -> None:
+    before = len(setting.simulator.simulator.journal.requests)
+    messages: Any = [{"role": "user", "content": "x" * (10 * 2**20)}]
+    with pytest.raises(openai.APIStatusError) as raised:
+        await setting.client.chat.completions.create(model=MODEL, messages=messages)
+    body: Any = raised.value.body
+    assert (raised.value.status_code, body["code"]) == (413, "request_too_large")
+    assert len(setting.simulator.simulator.journal.requests) == before
+
+
+async def test_a_part_that_the_api_has_no_field_for_is_a_clear_error(setting: Setting) -> None:
+    part = {"type": "video_url", "video_url": {"fps": 1}}
+    content: Any = [{"type": "text", "text": "x"}, part]
+    with pytest.raises(openai.BadRequestError) as raised:
+        await setting.client.chat.completions.create(
+            model="hunyuan-vision", messages=[{"role": "user", "content": content}]
+        )
+    assert "video_url" in str(raised.value)
+
+
+async def test_a_client_that_leaves_ends_the_call(setting: Setting) -> None:
+    messages: Any = [{"role": "user", "content": "[[sim:say 一二三四]] [[sim:chunks 4]]"}]
+    setting.fail("stall:2")
+    stream = await setting.client.chat.completions.create(model=MODEL, messages=messages, stream=True)
+    async for _ in stream:
+        break
+    await stream.close()
+    async with asyncio.timeout(30):
+        while setting.simulator.simulator.journal.active:
+            await asyncio.sleep(0.02)
 
 
 # Dispatch by the key, between two endpoints

@@ -190,6 +190,7 @@ def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
         "SIGNATURE_WRONG",
         "SECRET_ID_UNKNOWN",
         "REQUEST_TOO_LARGE",
+        "REQUEST_TOO_LARGE_THERE",
         "REQUEST_TOO_COMPLEX",
         "HEADERS_AMBIGUOUS",
         "UNTRANSLATABLE",

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ... import pipeline, profiles
+from ... import pipeline, profiles, texts
 from ...access.call_keys import CallKeys
 from ...budgets.spending import Spending
 from ...cascade import Cascade
-from ...dialects import DIALECTS, native
-from ...dialects.base import BadRequest, House
+from ...dialects import DIALECTS, UPSTREAM_DIALECTS, native
+from ...dialects.base import BadRequest, House, UpstreamDialect
 from ...exchange import Exchange, JsonObject, Response
 from ...kept import KeepSettings
 from ...kept.answers import KeptAnswers
@@ -22,10 +22,10 @@ from ...options import Settings
 from ...pipeline import Pipeline
 from ...plugins.failures import Failures
 from ...route import is_translated
-from ...rules import embeddings
+from ...rules import RuleContext, embeddings
 from ...rules.explained import Explanation
 from ...runaway.memory import RunawayMemory
-from ...simulator import checks
+from ...simulator import checks, tencent_cloud
 from ...simulator.checks import Problem, ProfileName
 from ...steps.rules import context_of
 from ...stores import Chain, Memory
@@ -35,7 +35,7 @@ from ...upstream.client import HttpClient
 from ...upstream.embedding_batches import EmbeddingBatches
 from ...views.places import Place, original_and_final
 from ...vision.vision_call import DryRunVision
-from ...wire import json_body, paths, proxy_errors
+from ...wire import json_body, paths, proxy_errors, rule_names
 from ...wire.host_names import canonical
 from ...workers import Workers
 from .reading import Request
@@ -181,6 +181,9 @@ def _in_its_format(
 
 
 def _problems(body: object, house: House, profile: str) -> list[Problem]:
+    upstream = UPSTREAM_DIALECTS[profiles.load(profile).dialect]
+    if upstream.name == rule_names.TENCENT_CLOUD_UPSTREAM:
+        return _native_problems(body, house, profile, upstream)
     simulated = _SIMULATED.get(profile)
     if simulated is None:
         return []
@@ -188,3 +191,24 @@ def _problems(body: object, house: House, profile: str) -> list[Problem]:
         return list(checks.all_problems(body, simulated, strict=True))
     problem = checks.embedding_problems(body, simulated, strict=True)
     return [] if problem is None else [problem]
+
+
+def _native_problems(body: object, house: House, profile_name: str, upstream: UpstreamDialect) -> list[Problem]:
+    """Why Tencent Cloud's own API would refuse a body, once it is in the API's words."""
+    profile = profiles.load(profile_name)
+    chat = json_body.parse(json_body.serialise(body))
+    if not isinstance(chat, dict):
+        return []
+    try:
+        demands = RuleContext(profile, profile.model(chat.get("model")), texts.load("en"), None)
+        sent = json_body.parse(json_body.serialise(upstream.request(chat, demands, {})))
+        if house == "chat":
+            tencent_cloud.as_chat(sent)
+        else:
+            tencent_cloud.texts(sent)
+    except BadRequest as error:
+        return [Problem("", 400, {"error": proxy_errors.UNTRANSLATABLE(why=error.message).fields()})]
+    except tencent_cloud.Error as error:
+        given = {"message": error.message, "code": error.code}
+        return [Problem(error.code, 200, {"error": given})]
+    return []

@@ -13,6 +13,15 @@ REQUEST_TOO_LARGE = Entry(
     advice="send less, or without content coding; `hunyuan_max_body`",
     retry=False,
 )
+REQUEST_TOO_LARGE_THERE = Entry(
+    status=413,
+    code="request_too_large",
+    message="The request is {size} bytes long as it would leave, and the endpoint takes {limit} at most: nothing was "
+    "sent.",
+    when="the body has more bytes than the endpoint takes (`max_bytes` of its profile)",
+    advice="send fewer or smaller images",
+    retry=False,
+)
 REQUEST_TOO_COMPLEX = Entry(
     status=413,
     code="request_too_complex",

@@ -92,6 +92,7 @@ def test_vectors() -> None:
             "ResourceInsufficient.ChargeResourceExhaust",
         ),
         (Response(502, {"content-type": "text/html"}, b"<html><title>Bad</title>"), "InternalError"),
+        (Response(404, {}, b'{"error":{"message":"gone","code":"endpoint_retired"}}'), "ActionOffline"),
         (Response(504, {}, b""), "FailedOperation.EngineRequestTimeout"),
         (Response(400, {}, b'{"error":{"message":"no","native_code":"LimitExceeded"}}'), "LimitExceeded"),
     ],
