@@ -44,12 +44,12 @@ class Native:
         return time.time() + self.skew
 
 
-@dataclass(frozen=True, slots=True)
 class Error(Exception):
     """A refusal, by its code."""
 
-    code: str
-    message: str
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code, self.message = code, message
 
 
 def admitted(request: Request, native: Native) -> str:

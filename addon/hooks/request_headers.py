@@ -489,6 +489,8 @@ def _answered_here(flow: http.HTTPFlow, route: Route | None, settings: Settings)
 def _refused_key(request: http.Request, route: Route, exchange: Exchange) -> Response | None:
     """The error for a key whose shape doesn't fit the endpoint: nothing is sent. Nor is one that can't sign here."""
     profile = profiles.load(route.profile)
+    if profile.signer != TC3 and profile.vendor != HOME:
+        return None
     if _NATIVE_CLIENT in request.headers:
         return None  # it has signed its request itself
     given = request.headers.get("authorization", "")

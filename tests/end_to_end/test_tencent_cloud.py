@@ -19,6 +19,7 @@ from hunyuan_fix.simulator.server import serve as simulate
 from hunyuan_fix.simulator.settings import Settings
 from hunyuan_fix.simulator.tencent_cloud import Native
 from hunyuan_fix.simulator.vision import data_url, png_with_text
+from scripts.lib.processes import free_port
 from tests.dialects.tencent_cloud.test_errors import ROWS
 from tests.end_to_end.processes import LEGACY, Certificates, run_proxy, run_simulator
 from tests.end_to_end.served import serve
@@ -412,20 +413,61 @@ async def test_a_lent_pair_and_a_lent_key_are_each_for_their_own_api(trust: Trus
             assert "AKIDstandin" not in said
 
 
-async def test_the_raw_key_is_in_no_log_and_no_saved_flow(trust: Trust, tmp_path: Path) -> None:
-    flows = tmp_path / "flows"
-    async with running(trust, f"save_stream_file={flows}", f"hunyuan_log_file={tmp_path / 'log'}") as setting:
-        await setting.client.chat.completions.create(model=MODEL, messages=HELLO)
-        setting.fail("native:AuthFailure.SignatureFailure")
-        with pytest.raises(openai.AuthenticationError) as raised:
-            await setting.client.chat.completions.create(model=MODEL, messages=HELLO)
-        with pytest.raises(openai.AuthenticationError):
-            await setting.with_key("1|2|AKIDstandin|standinsecret").chat.completions.create(model=MODEL, messages=HELLO)
-        assert "standin" not in raised.value.response.text
-    kept = b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
-    assert b"/chat/completions" in kept
-    assert b"standinsecret" not in kept
-    assert b"AKIDstandin" not in kept
+async def test_the_raw_key_is_in_no_output(trust: Trust, tmp_path: Path) -> None:
+    """Terminal, log file, saved flows, store, admin server, errors: of a lent pair, and of a client's own."""
+    admin, store = free_port(), tmp_path / "store.sqlite"
+    given = {
+        "save_stream_file": tmp_path / "flows",
+        "hunyuan_log_file": tmp_path / "log",
+        "hunyuan_admin": f"127.0.0.1:{admin}",
+        "hunyuan_keep": "store",
+    }
+    options = [word for name, value in given.items() for word in ("--set", f"{name}={value}")]
+    pair = {
+        "TENCENTCLOUD_SECRET_ID": "AKIDlentstandin",
+        "TENCENTCLOUD_SECRET_KEY": "lentsecretstandin",
+        "TENCENTCLOUD_SESSION_TOKEN": "lenttokenstandin",
+    }
+    secrets = {"AKIDlentstandin": "lentsecretstandin", "AKIDownstandin": "ownsecretstandin"}
+    own = "AKIDownstandin|ownsecretstandin"
+    said: list[str] = []
+    async with simulate(Settings(native=Native(secrets, {"AKIDlentstandin": "lenttokenstandin"}))) as simulator:
+        address = Endpoint(port=int(simulator.url.rpartition(":")[2]))
+        faults = simulator.simulator.faults
+        async with serve(
+            trust, address, *options, hosts=f"{LOCAL}=tencent-cloud", store=f"sqlite:{store}", environment=pair
+        ) as proxy:
+            url = f"http://{LOCAL}:{proxy.reverse_port}/v1"
+            async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+                for key in ("", own, f"{own}||tok", f"1|2|{own}", f"x|{own}", f"{own}|"):
+                    headers = {"authorization": f"Bearer {key}"} if key else {}
+                    quoting = "native:AuthFailure.SecretIdNotFound AKIDlentstandin" if not key else ""
+                    for fault in ("", quoting, "native:InternalError"):
+                        faults.rules.clear()
+                        if fault:
+                            faults.program([{"fault": fault}])
+                        for path, more in (("chat/completions", {}), ("messages", {"max_tokens": 9})):
+                            for stream in (False, True):
+                                body = {"model": MODEL, "messages": HELLO, "stream": stream, **more}
+                                answer = await client.post(f"{url}/{path}", json=body, headers=headers)
+                                said.append(f"{answer.headers} {answer.text}")
+                    faults.rules.clear()
+                    kept_one = {"model": MODEL, "input": "[[sim:say x]]"}
+                    said.append((await client.post(f"{url}/responses", json=kept_one, headers=headers)).text)
+                for page in ("/status", "/metrics", "/api/exchanges?limit=1000", "/healthz"):
+                    said.append((await client.get(f"http://127.0.0.1:{admin}{page}")).text)
+            proxy.process.terminate()
+            await proxy.ended()
+            said.append(proxy.process.output)
+        signed = [request for request in simulator.simulator.journal.requests if request.status]
+    assert {request.header("authorization").partition("/")[0].rpartition("=")[2] for request in signed} == set(secrets)
+    kept = {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
+    assert {"flows", "log", "store.sqlite"} <= kept.keys()
+    everything = b"".join([*kept.values(), *(text.encode() for text in said)])
+    assert everything.count(b"chat/completions") > 50
+    for secret in ("AKIDlent", "lentsecret", "lenttoken", "AKIDown", "ownsecret"):
+        place = everything.find(secret.encode())
+        assert place < 0, everything[max(0, place - 200) : place + 50]
 
 
 # Other clients

@@ -62,6 +62,8 @@ def test_nothing_that_is_said_is_lost(history: list[Any]):
 @given(strategies.bodies)
 def test_any_body_becomes_a_request_that_the_endpoint_takes(body: Json):
     seen = '"image_url"' in json_body.serialise(body["messages"]).decode()
+    if seen:  # no model of these sees and takes tools: a step of the pipeline chooses
+        body = {key: value for key, value in body.items() if key not in ("tools", "tool_choice")}
     judge.as_chat(json.loads(json_body.serialise(native(body, model="hunyuan-vision" if seen else None)[0])))
 
 

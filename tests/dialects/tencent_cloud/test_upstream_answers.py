@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix import profiles
 from hunyuan_fix.answers.streamed import RepairedStream
 from hunyuan_fix.answers.translated import NO_STEPS, FromUpstream
 from hunyuan_fix.dialects import UPSTREAM_DIALECTS
 from hunyuan_fix.dialects.tencent_cloud import upstream_answers
 from hunyuan_fix.exchange import Exchange
-from hunyuan_fix.wire import json_body, sse
+from hunyuan_fix.wire import flaws, json_body, sse, vendor_errors
 from tests.answers.streamed import cut
 
 type Json = dict[str, Any]
@@ -320,7 +321,7 @@ def test_what_is_no_answer_stays(body: Json):
 
 
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
@@ -423,3 +424,41 @@ def test_an_event_like_the_last_one_is_not_read():
         known = reader._repeated
         assert known.chat_event(json_body.serialise(odd)) is None
     assert reader.feed(written(event({"Content": "c"}))).count(b'"content":"c"') == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"Choices":[{"Delta":{"Content":"a"}}],"Usage":{"PromptTokens":1}}',
+        b'{"Usage":{"PromptTokens":1},"Choices":[{"FinishReason":"","Delta":{"Content":"a"}}]}',
+        b'{"Note":{"Content":"a"},"Choices":[{"FinishReason":"","Delta":{"Content":"a"}}],"Usage":{"PromptTokens":1}}',
+        b'{"Choices":[{"Delta":{"Content":"a"}}],"Usage":{"PromptTokens":1},"x":{"FinishReason":""}}',
+        b'{"Choices":[{"FinishReason": "","Delta":{"Content":"a"}}],"Usage":{"PromptTokens":1}}',
+    ],
+)
+def test_an_event_that_is_spelt_in_another_way_is_no_pattern_for_others(data: bytes):
+    reader = FromUpstream(DIALECT, note())
+    reader.feed(b"data: " + data + b"\n\n")
+    reader.feed(b"data: " + data + b"\n\n")
+    assert reader._repeated is None
+
+
+@pytest.mark.parametrize(
+    ("native", "status"),
+    [
+        ("FailedOperation.EngineRequestTimeout", 504),
+        ("UnsupportedRegion", 400),
+        ("ServiceUnavailable", 503),
+        ("X", 502),
+    ],
+)
+def test_an_error_under_200_has_the_status_that_it_means(native: str, status: int):
+    profile = profiles.load("tencent-cloud")
+    body = {"Response": {"Error": {"Code": native, "Message": "m"}, "RequestId": "r"}}
+    flaw = flaws.of_answer(json_body.serialise(upstream_answers.answer(body, note())))
+    assert isinstance(flaw, flaws.Flaw)
+    made = vendor_errors.unusable_answer(flaw, profile, "m")
+    assert made.status == status
+    error = (json_body.parse_object(made.body) or {})["error"]
+    assert (error["native_code"], error["request_id"]) == (native, "r")
+    assert made.headers.get("x-should-retry") == ("false" if status == 400 else None)
