@@ -221,6 +221,13 @@ REFUSALS = {
         "(docs/facts/kimi.md#errors). What helped is kept for an hour; what didn't gives the client the first error.",
         "hooks/mended_try.py",
     ),
+    "fallback": Explanation(
+        "A request whose endpoint is down, over its quota or without its model is made anew for the next model or "
+        "endpoint of its chain in `hunyuan_fallbacks`, with that one's key, before the client has got anything.",
+        "An agent gives up at such an error, though another model could have gone on. The header "
+        "`x-hunyuan-fallback` names who has answered.",
+        "hooks/fallback.py",
+    ),
 }
 
 ANSWERS = {

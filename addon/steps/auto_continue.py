@@ -56,7 +56,7 @@ def needs_chat(exchange: Exchange, settings: Settings, body: JsonObject) -> bool
 class ContinueAsked(Step):
     """Before the rules, which may lower the client's own limit."""
 
-    name = rule_names.CONTINUE
+    name = "continue"
 
     def __init__(self, settings: Settings, runtime: StepRuntime) -> None:
         super().__init__(settings, runtime)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ..exchange import Change, Exchange, Response
+from ..wire import rule_names
 from .base import Step
 
 
 class EmbeddingModel(Step):
     """`hunyuan_embeddings_model`, at `hunyuan_embeddings_upstream`."""
 
-    name = "embedding-model"
+    name = rule_names.EMBEDDING_MODEL
     names_model = True
 
     async def request(self, exchange: Exchange) -> Response | None:

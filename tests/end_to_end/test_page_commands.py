@@ -49,6 +49,7 @@ NOT_RUN_HERE = {
     ("docs/operations.md", "cat >"): "it waits for a key to be pasted",
     ("docs/operations.md", "hunyuan-fix run --set hunyuan_traces"): "tests/observe/traces/test_export.py",
     ("docs/operations.md", "jq"): "its log is that of another proxy: tests/observe/test_log_file.py",
+    ("docs/usage.md", "hunyuan-fix usage"): "it needs calls that were made: tests/end_to_end/test_ledger.py",
     ("docs/certificates.md", "keytool"): "it changes the roots of the machine's Java: tried by hand only",
 }
 """(page, beginning of a command) -> why, and where it is run instead."""
@@ -154,6 +155,8 @@ def shell(tmp_path: Path, endpoints: dict[str, Simulator], certificates: Certifi
         assert count == 1, name
         (folder / "scripts" / name).write_text(there, "utf-8")
         (folder / "scripts" / name).chmod(0o755)
+    (folder / "keys.toml").write_text('[providers.moonshot]\nenv = "MOONSHOT_API_KEY"\n', "utf-8")
+    (folder / "keys.toml").chmod(0o600)
     agent = home / "bin/claude"
     agent.write_text('#!/bin/sh\nprintf "claude calls %s\\n" "$ANTHROPIC_BASE_URL"\n', "utf-8")
     agent.chmod(0o755)
