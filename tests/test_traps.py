@@ -86,7 +86,7 @@ async def test_3_a_cancelled_task_gives_an_answer(
 ):
     waiting = asyncio.Event()
 
-    async def waits(*_: object) -> None:
+    async def waits(*_: object, **__: object) -> None:
         waiting.set()
         await asyncio.Event().wait()
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hunyuan_fix import profiles
 from hunyuan_fix.config import config_file
 from hunyuan_fix.config.config_file import ConfigError
 from hunyuan_fix.model_map.reading import rows
@@ -86,7 +87,6 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a pattern as model": ([{"model": "kimi-*"}], "patterns go into when.model"),
     "another host": ([{"model": "moonshot:kimi-k2.6"}], "hunyuan_fallbacks"),
     "a URL": ([{"model": "https://api.moonshot.cn/v1"}], "names another host"),
-    "a retired model": ([{"model": "hunyuan-t1-latest"}], "was retired on 2026-06-22; its successor is hy3"),
     "a hot temperature": ([{"force": {"temperature": 2.1}}], "force.temperature: accepted is a number from 0 to 2"),
     "a cold temperature": ([{"force": {"temperature": -0.1}}], "force.temperature: accepted is a number"),
     "a switch for a number": ([{"force": {"temperature": True}}], "force.temperature: accepted is a number"),
@@ -122,6 +122,15 @@ def test_what_is_wrong_is_said(what: str) -> None:
     with pytest.raises(ValueError, match=r".") as raised:
         rows(json.dumps(wrong))
     assert said in str(raised.value)
+
+
+def test_a_model_that_is_retired_wherever_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tencent Cloud's own API has some that its other platforms have no more."""
+    retired = json.dumps([{"model": "hunyuan-t1-latest"}])
+    assert rows(retired)
+    monkeypatch.setattr(profiles, "names", lambda: ("hunyuan", "tokenhub"))
+    with pytest.raises(ValueError, match="was retired on 2026-06-22; its successor is hy3"):
+        rows(retired)
 
 
 @pytest.mark.parametrize("text", ["x", "{", "[NaN]", '[{"force": {"temperature": Infinity}}]', "[" * 100_000])

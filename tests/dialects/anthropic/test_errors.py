@@ -386,7 +386,7 @@ def test_each_error_of_our_own_is_shown_by_claude_code_or_tried_again(name: str)
 def test_each_error_of_our_own_has_its_status_for_others(name: str) -> None:
     own = filled(OWN[name])
     made = Anthropic().error(own.response(), dict(NOTE))
-    others = {"INSUFFICIENT_QUOTA": 402, "VISION_QUOTA": 402, "ENGINE_OVERLOADED": 529}
+    others = {"INSUFFICIENT_QUOTA": 402, "VISION_QUOTA": 402, "BUDGET_SPENT": 402, "ENGINE_OVERLOADED": 529}
     assert made.status == others.get(name, own.status)
     assert made.headers.get("retry-after") == own.response().headers.get("retry-after")
 
