@@ -21,8 +21,8 @@ from ..stores import sqlite_file
 from ..stores.store import StoreError
 from .counters import MOST, Answer, Claim, Settlement, Standing, fits
 
-LOCK_WAIT: Final = 1.0
-"""Seconds to wait for another process that is writing."""
+LOCK_WAIT: Final = 5.0
+"""Seconds to wait for other processes that are writing: SQLite lets in any that waits, not the one that came first."""
 APPLICATION_ID: Final = 0x68796662
 """`hyfb` in the file's header: this program's budgets."""
 VERSION: Final = 1
