@@ -53,8 +53,9 @@ class Collector:
         return [span for span in self.spans if span.kind == "SERVER"]
 
     def below(self, parent: Received) -> list[Received]:
-        """The spans below `parent`, in the order in which they began."""
-        return sorted((span for span in self.spans if span.parent_id == parent.span_id), key=lambda span: span.began)
+        """The spans below `parent`, in the order in which they began. One that was sent twice counts once."""
+        found = {span.span_id: span for span in self.spans if span.parent_id == parent.span_id}
+        return sorted(found.values(), key=lambda span: span.began)
 
 
 def decoded(raw: bytes) -> Iterator[Received]:

@@ -139,7 +139,9 @@ class SqliteCounters:
         return connection
 
     def _make_ready(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN")  # one snapshot: another process may be making the tables at this moment
         self._check(connection)  # before anything is written
+        connection.execute("COMMIT")
         _use_log(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("BEGIN IMMEDIATE")

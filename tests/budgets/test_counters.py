@@ -342,3 +342,11 @@ async def test_a_redis_that_is_gone_is_an_error(redis_server: RedisServer) -> No
     with pytest.raises(StoreError):
         await RedisCounters(client).reserve("a", [claim(5)], LASTS)
     await client.aclose()
+
+
+async def test_workers_that_make_the_file_at_the_same_moment(tmp_path: Path) -> None:
+    """None may take a file whose tables another one is just making for another program's."""
+    for number in range(20):
+        workers = [SqliteCounters(tmp_path / f"{number}.sqlite3") for _ in range(6)]
+        await asyncio.gather(*(worker.look([KEY]) for worker in workers))
+        await asyncio.gather(*(worker.aclose() for worker in workers))
