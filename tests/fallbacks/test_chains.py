@@ -78,7 +78,7 @@ WRONG: dict[str, str] = {
     "hy3>http://gpu:8000": "BASE-URL:MODEL",
     "hy3>http://gpu/v1": "BASE-URL:MODEL",
     "hy3>http://user:password@gpu/v1:m": "BASE-URL:MODEL",
-    "hy3>http://gpu/v1?a=b:m": "",
+    "hy3>http://gpu/v1?a=b:m": "without user name, query or fragment",
     "hy3>ftp://gpu/v1:m": "BASE-URL:MODEL",
     "hy3>nothing@http://gpu/v1:m": "accepted are",
     "hy3>a*": "no model id",
