@@ -65,7 +65,6 @@ class Rounds:
     async def run(self) -> RawResponse | None:
         """The answer to send; `None` where it was streamed to the client by now. Raises `ClientLeft`."""
         response = await self._first.run()
-        self._look_at_first()
         if response is not None:
             return await self._whole(response)
         await self._streamed()
@@ -80,12 +79,6 @@ class Rounds:
             last = self._stream.feed(self._first.cut(error))
             return last + self._stream.end_round() + self._stream.finish()
         return self._stream.end_round() + self._stream.finish()
-
-    def _look_at_first(self) -> None:
-        """Of a request that was mended, or went elsewhere, its own bounds count: it may have none by now."""
-        exchange = self._job.exchange
-        if exchange is not None and exchange.rounds is not self._wanted:
-            self._wanted = exchange.rounds or replace(self._wanted, rounds=1)
 
     # Streams
 
