@@ -214,7 +214,7 @@ class ProviderKeys:
         """Take over a changed file, with the keys that it names, all or nothing; and changed files of single keys."""
         if self._file is None:
             return
-        await self._file.refresh()
+        await self._file.refresh(announce=False)  # the keys that it names have to be read first
         if self._file.content is not self._applied:
             await self._take_over(self._file)
         for one in self._named:
@@ -233,6 +233,7 @@ class ProviderKeys:
             return
         self._applied, self._problem = entries, ""
         self._use(named)
+        file.announce()
 
 
 def _depth(host: str, product: str, path: str) -> int:

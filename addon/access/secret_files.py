@@ -47,8 +47,8 @@ class SecretFile[T]:
         """Whether the file is missing, or its content now can't be used: the one before it is in force."""
         return self._refused or self._file.is_missing
 
-    async def refresh(self) -> None:
-        """Look at the file once, and take over its content if it has changed.
+    async def refresh(self, *, announce: bool = True) -> None:
+        """Look at the file once, and take over its content if it has changed: with `announce`, that is logged.
 
         An invalid file is logged once, a missing one each minute; both leave the content unchanged. Not reentrant.
         """
@@ -66,7 +66,12 @@ class SecretFile[T]:
             logger.error("%s", say("{problem}. The previous content stays in force.", problem=str(found.error)))
         elif found.content is not None:
             self.content = found.content
-            logger.info("%s", say("{file} has changed and was read again", file=self.path))
+            if announce:
+                self.announce()
+
+    def announce(self) -> None:
+        """Log that what the file says now is in force."""
+        logger.info("%s", say("{file} has changed and was read again", file=self.path))
 
 
 def _parsed[T](path: Path, parse: Callable[[str], T]) -> T:

@@ -152,6 +152,8 @@ class Grammar:
     """Neighbours of one role (user, assistant) are refused."""
     bridge: bool
     """A user message directly after a tool message is refused."""
+    start_with_user: bool
+    """The first message after a system message must be a user message."""
     end_with_user: bool
     """The last message must be a user or a tool message."""
     max_messages: int | None = field(default=None, metadata={KEY: "max"}, kw_only=True)

@@ -257,6 +257,25 @@ async def test_a_changed_file_is_taken_over_all_or_nothing(file: File, caplog: p
     assert found(keys, MOONSHOT) == "a" and found(keys, "api.deepseek.com") is None and keys.unusable == []
 
 
+async def test_a_change_is_announced_once_it_counts(file: File, caplog: pytest.LogCaptureFixture):
+    keys = keys_of(file, '[providers.moonshot]\nenv = "A"', A="a", B="b")
+    seen: list[str | None] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(found(keys, MOONSHOT) if "read again" in record.getMessage() else None)
+
+    logger, listener = logging.getLogger("hunyuan_fix"), Listener()
+    logger.addHandler(listener)
+    try:
+        with caplog.at_level(logging.INFO, "hunyuan_fix"):
+            file.write('[providers.moonshot]\nenv = "B"')
+            await looks(keys)
+    finally:
+        logger.removeHandler(listener)
+    assert seen == ["b"]
+
+
 async def test_a_key_that_cannot_be_read_keeps_all_as_it_was_until_it_can(file: File, caplog: pytest.LogCaptureFixture):
     keys = keys_of(file, '[providers.moonshot]\nenv = "A"', A="a")
     path = file.key("key", SECRET, 0o644)

@@ -97,3 +97,12 @@ def test_edges(roles: str, after: str) -> None:
 
 def test_tokenhub_takes_a_prefilled_answer() -> None:
     assert run(edges, "UA", "tokenhub") == "UA"
+
+
+@pytest.mark.parametrize("roles", ["S", "SA", "A", "AU", "U"])
+def test_an_endpoint_that_documents_no_beginning_gets_what_came(roles: str) -> None:
+    assert run(edges, roles, "moonshot") == roles
+
+
+def test_no_list_stays_empty() -> None:
+    assert run(edges, "", "moonshot") == "U"

@@ -366,8 +366,12 @@ async def test_a_wait_for_a_slot_is_a_span(trust: Trust, collector: Collector):
             go.set()
             await asyncio.gather(*calls)
             roots = await exported(collector, 2)
-    waits = [span for root in roots for span in collector.below(root) if span.name == "hunyuan_fix.queue"]
-    assert [span.kind for span in waits] == ["INTERNAL"]
+    below = [[span for span in collector.below(root) if span.name == "hunyuan_fix.queue"] for root in roots]
+    # The first call may have one too: getting a free slot takes a millisecond on a busy machine.
+    longest = max((span for spans in below for span in spans), key=lambda span: span.ended - span.began)
+    assert longest.kind == "INTERNAL"
+    assert longest.ended - longest.began >= 0.01
+    assert max(map(len, below)) == 1
 
 
 async def test_what_the_proxy_refuses_is_an_exchange_without_a_try(trust: Trust, collector: Collector):
