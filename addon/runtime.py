@@ -55,6 +55,7 @@ from .observe.sinks import Sinks
 from .observe.traces.settings import TraceSettings
 from .observe.traces.traces import Traces
 from .options import OPTIONS, Settings
+from .page.page import Page
 from .plugins.failures import Failures
 from .plugins.plugged_in import PluggedIn
 from .profile_folder import ProfileFolder
@@ -132,12 +133,14 @@ class Runtime:
         self.loop_lag = LoopLag(lambda lag: self.metrics.observe(statistics.LOOP_LAG_SECONDS, lag))
         self.authority = AuthorityCheck()
         self.health = Health(self._checks())
+        self.page = Page(asked={})
         self.admin = Admin(
             Rooms(
                 metrics=lambda accept: prometheus.exposition(self.metrics, accept),
                 checks=self.health.report,
                 status=self._status,
                 exchanges=self.last_exchanges,
+                page=self.page,
             )
         )
 

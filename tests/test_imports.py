@@ -22,7 +22,7 @@ PACKAGE = "hunyuan_fix"
 FLOORS = (
     {"cli", "hunyuan_fix"},
     {"hooks"},
-    {"runtime", "pipeline", "views", "supervisor"},
+    {"runtime", "pipeline", "views", "supervisor", "page"},
     {"steps"},
     {"options"},
     {"cascade", "relay"},

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         sys.exit(
             say(
                 "{program}: which token? Name its file with --token-file, or set {variable}. A proxy without a token "
-                "needs no link: {url}/status",
+                "needs no link: {url}/",
                 program=f"{prefix}admin",
                 variable=VARIABLE,
                 url=url,

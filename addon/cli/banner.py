@@ -19,7 +19,7 @@ def instructions(launch: Launch, upstream: str, version: str, admin: str = "") -
 
     `admin`: the address of the admin server, or a link that signs in there; `""`: there is none.
     """
-    about_admin = [say("Health, metrics, the last requests:  {admin}", admin=_at_status(admin))] if admin else []
+    about_admin = [say("In a browser, what goes on:  {admin}", admin=_page(admin))] if admin else []
     if launch.kimi is not None:
         return "\n".join(["", *_in_place_of_kimis(launch, upstream), *_for_others(launch), *about_admin, ""])
     if upstream:
@@ -43,8 +43,8 @@ def instructions(launch: Launch, upstream: str, version: str, admin: str = "") -
     return "\n".join(lines)
 
 
-def _at_status(admin: str) -> str:
-    return admin if "?" in admin else f"{admin}/status"
+def _page(admin: str) -> str:
+    return admin if "?" in admin else f"{admin}/"
 
 
 def _activation(launch: Launch) -> str:

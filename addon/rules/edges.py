@@ -34,7 +34,7 @@ def _needed(survey: Survey, context: RuleContext) -> bool:
 
 RULE = Rule(
     name="edges",
-    repairs="Where that is demanded: the first message is a user message; after a trailing assistant message comes one.",
+    repairs="Where that is demanded: the first message is a user's, and after a trailing assistant message comes one.",
     why='SDK ChatCompletionsRequest.Messages: "以 user 提问开始，user（tool）提问结束".',
     apply=edges,
     after=(

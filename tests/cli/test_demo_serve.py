@@ -96,7 +96,7 @@ def test_a_library_is_told_the_word_by_its_tool(page: str, served: Served, tmp_p
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 def test_it_says_where_its_operator_can_look(served: Served) -> None:
-    found = re.search(r"^Health, metrics, the last requests:  (\S+)/status$", served.said, re.MULTILINE)
+    found = re.search(r"^In a browser, what goes on:  (\S+)/$", served.said, re.MULTILINE)
     assert found
     httpx.post(f"{served.base_url}/chat/completions", json={"model": "hy3", "messages": []}, trust_env=False)
     shown = httpx.get(f"{found[1]}/api/exchanges", trust_env=False).json()["exchanges"]

@@ -79,7 +79,7 @@ def _instructions(platform: Platform, proxy: processes.Mitmdump, admin: int, con
         "",
         say("Base URL for clients: {url} (Anthropic's: {origin})", url=f"{reverse}/v1", origin=reverse),
         say("Model: {model}; any key, such as {key}", model=platform.text_model, key=KEY),
-        say("Health, metrics, the last requests:  {admin}", admin=f"http://{HOST}:{admin}/status"),
+        say("In a browser, what goes on:  {admin}", admin=f"http://{HOST}:{admin}/"),
         "",
         say("Or by the proxy, with a client's own base URL, in the shell that starts it:"),
         *(f"  export {name}={value}" for name, value in client_variables(proxy.port, confdir).items()),

@@ -22,7 +22,7 @@ from .links import Links
 from .live import Live
 from .request import Request
 from .rooms import Rooms
-from .routes import Listening
+from .route import Listening
 from .sessions import Sessions
 from .settings import Address, AdminSettings
 from .token import AdminToken
@@ -159,8 +159,8 @@ class Admin:
             self._server.stop()
             self._server = None
 
-    def _answer(self, request: Request) -> Response | Listening:
-        return answered(request, self.rooms, self._guard, self._links)
+    async def _answer(self, request: Request) -> Response | Listening:
+        return await answered(request, self.rooms, self._guard, self._links)
 
 
 def _bound(address: Address) -> list[socket]:

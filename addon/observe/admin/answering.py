@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from ...exchange import Response
 from ...texts import terminal
@@ -16,7 +16,7 @@ from .links import Links
 from .parameters import Unusable, read_query
 from .request import Request
 from .rooms import Rooms
-from .routes import Call, Listening
+from .route import Answer, Call, Listening
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -30,10 +30,12 @@ _HEADERS: Mapping[str, str] = {
 """Of every answer that doesn't say otherwise."""
 
 
-def answered(request: Request, rooms: Rooms, guard: Guard, links: Links) -> Response | Listening:
+async def answered(request: Request, rooms: Rooms, guard: Guard, links: Links) -> Response | Listening:
     """The answer to `request`; `Listening` where it goes on. Raises nothing."""
     try:
         answer = _answer(request, rooms, guard, links)
+        if isinstance(answer, Awaitable):
+            answer = await answer
     except Unusable as error:
         answer = error.error
     except Exception as error:
@@ -57,7 +59,7 @@ def finished(request: Request, answer: Response) -> Response:
     return Response(answer.status, {**_HEADERS, **more, **answer.headers}, answer.body)
 
 
-def _answer(request: Request, rooms: Rooms, guard: Guard, links: Links) -> Response | ProxyError | Listening:
+def _answer(request: Request, rooms: Rooms, guard: Guard, links: Links) -> Answer | Awaitable[Response | ProxyError]:
     found = routes.find(request.method, request.path)
     # A path or a method that isn't there is told only to those that may look.
     who = found[0].who if isinstance(found, tuple) else Who.ADMIN

@@ -8,7 +8,8 @@ from typing import Any
 from ...exchange import JsonObject
 from . import schemas
 from .guard import Who
-from .routes import JSON, ROUTES, Route
+from .route import JSON, Route
+from .routes import ROUTES
 from .sessions import COOKIE
 
 VERSION = "1"
@@ -89,7 +90,7 @@ def _errors(route: Route) -> list[int]:
     if route.who is Who.PROBE:
         return [400, 500]
     statuses = [400, 401, 403, 429, 500]
-    if any(one.name in ("id", "before") for one in route.parameters):
+    if any(one.name in ("id", "before", "file") for one in route.parameters):
         statuses.append(404)
     if route.name == "get_api_events":
         statuses.append(503)

@@ -6,9 +6,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from ...exchange import JsonObject
+from ...exchange import JsonObject, Response
+from ...wire.openai_error import ProxyError
 from ..last_exchanges import LastExchanges
+
+
+class PageRoom(Protocol):
+    """The page in a browser: its files, and what it asks for."""
+
+    def file(self, name: str) -> Response | None:
+        """One of its files; `None`: there is no such file."""
+
+    async def ask(self, what: str, values: Mapping[str, Any], language: str) -> Response | ProxyError:
+        """The answer to what it asks for, by the name in `page_routes`, with the parameters. Raises nothing."""
 
 
 @dataclass(slots=True)
@@ -24,6 +36,8 @@ class Rooms:
     exchanges: LastExchanges = field(default_factory=LastExchanges)
     is_started: Callable[[], bool] = lambda: False
     """Whether clients are served by now."""
+    page: PageRoom | None = None
+    """The page; `None`: there is none."""
     draining: bool = False
     """The process ends: no new requests are taken."""
 

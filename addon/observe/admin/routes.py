@@ -3,73 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from ...events import KINDS
-from ...exchange import JsonObject, Response
-from ...wire import json_body, proxy_errors
+from ...exchange import Response
+from ...wire import proxy_errors
 from ...wire.openai_error import ProxyError
-from . import exchange_pages, links, schemas, signing_in
-from .guard import Guard, Who
-from .links import Links
+from . import exchange_pages, links, page_routes, schemas, signing_in
+from .guard import Who
 from .live import TYPE as EVENT_STREAM
 from .parameters import Parameter, number, text
-from .request import Request
-from .rooms import Rooms
+from .route import HTML, JSON, PLAIN, Call, Listening, Route, json_answer
 from .schemas import TEXT
-
-JSON = "application/json"
-PLAIN = "text/plain"
-HTML = "text/html"
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """The answer of a path whose answer goes on: events, from that after `last` on."""
-
-    last: str
-    kinds: Sequence[str]
-    seconds: float | None
-
-
-@dataclass(slots=True)
-class Call:
-    """A request that is heard, with the values of its parameters by name."""
-
-    request: Request
-    values: Mapping[str, Any]
-    rooms: Rooms
-    guard: Guard
-    links: Links
-    language: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """A path and a method. `answer` raises `Unusable`; `answers`: status -> what it means, content type, schema."""
-
-    method: str
-    path: str
-    who: Who
-    summary: str
-    answer: Callable[[Call], Response | ProxyError | Listening]
-    parameters: Sequence[Parameter] = ()
-    answers: Mapping[int, tuple[str, str, JsonObject]] = field(default_factory=dict)
-    form: Sequence[Parameter] = ()
-    """The fields of a form in the body, all of which are required; none: there is no body."""
-
-    @property
-    def name(self) -> str:
-        """For the description: unique, made of method and path."""
-        return "_".join([self.method.lower(), *re.findall(r"[a-z]+", self.path)])
-
-
-def _json(value: object, status: int = 200) -> Response:
-    return Response(status, {"content-type": JSON}, json_body.serialise(value))
 
 
 def _word(word: str, status: int = 200) -> Response:
@@ -90,7 +37,7 @@ def _status(call: Call) -> Response:
     checks = list(rooms.checks(call.language))
     # Read by people too: what is wrong comes first.
     is_ready = {"ready": not rooms.why_not_ready(), "draining": rooms.draining}
-    return _json({**is_ready, "checks": checks, **rooms.status(call.language)})
+    return json_answer({**is_ready, "checks": checks, **rooms.status(call.language)})
 
 
 def _metrics(call: Call) -> Response:
@@ -100,14 +47,14 @@ def _metrics(call: Call) -> Response:
 
 def _exchanges(call: Call) -> Response | ProxyError:
     page = exchange_pages.page(call.rooms.exchanges, call.values)
-    return proxy_errors.ADMIN_NO_SUCH_EXCHANGE() if page is None else _json(page)
+    return proxy_errors.ADMIN_NO_SUCH_EXCHANGE() if page is None else json_answer(page)
 
 
 def _exchange(call: Call) -> Response | ProxyError:
     kept = call.rooms.exchanges.get(call.values["id"])
     if kept is None:
         return proxy_errors.ADMIN_NO_SUCH_EXCHANGE()
-    return _json({"exchange": kept.summary(), "events": kept.timeline()})
+    return json_answer({"exchange": kept.summary(), "events": kept.timeline()})
 
 
 def _events(call: Call) -> Listening:
@@ -119,20 +66,13 @@ def _events(call: Call) -> Listening:
 def _description(call: Call) -> Response:
     from .openapi import description  # noqa: PLC0415 - it is made from this table
 
-    return _json(description())
+    return json_answer(description())
 
 
 _KINDS = text(pattern=f"({'|'.join(KINDS)})(,({'|'.join(KINDS)}))*", examples=[",".join(KINDS)])
 _ID = text(64, pattern=r"[0-9A-Za-z-]+", examples=["5b37e441-0274-4aed-90ed-d3176dc2deac"])
 ROUTES: Sequence[Route] = (
-    Route(
-        method="GET",
-        path="/",
-        who=Who.ADMIN,
-        summary="The address alone, as somebody types it: leads to the status.",
-        answer=lambda call: Response(303, {"location": signing_in.AFTER}, b""),
-        answers={303: ("The status.", "", {})},
-    ),
+    *page_routes.OF_THE_PAGE,
     Route(
         method="GET",
         path="/healthz",
@@ -186,6 +126,7 @@ ROUTES: Sequence[Route] = (
         parameters=[Parameter("id", "The id of the exchange.", _ID, "path")],
         answers={200: ("The exchange.", JSON, schemas.TIMELINE)},
     ),
+    *page_routes.ASKED_BY_IT,
     Route(
         method="GET",
         path="/api/events",

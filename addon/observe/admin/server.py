@@ -26,7 +26,7 @@ from ...wire import proxy_errors
 from .answering import finished
 from .live import TYPE, Live
 from .request import Request
-from .routes import Listening
+from .route import Listening
 
 MOST_HEADERS = 16 << 10
 """Bytes of a request's headers."""
@@ -56,7 +56,7 @@ class Server(httputil.HTTPServerConnectionDelegate):
     def __init__(
         self,
         sockets: list[socket],
-        answer: Callable[[Request], Response | Listening],
+        answer: Callable[[Request], Awaitable[Response | Listening]],
         live: Live,
         is_allowed: Callable[[Request], bool],
         *,
@@ -155,20 +155,16 @@ class _Exchange(httputil.HTTPMessageDelegate):
         path, _, query = self._target.partition("?")
         peer = str(getattr(self._connection.context, "remote_ip", ""))
         request = Request(self._method, path, query, self._headers, bytes(self._body), peer)
-        if self._server.before is None:
-            self._answer(request)
-        else:
-            task = asyncio.create_task(self._answer_after(self._server.before(request), request))
-            self._server.waiting.add(task)
-            task.add_done_callback(self._server.waiting.discard)
+        task = asyncio.create_task(self._answer(request))
+        self._server.waiting.add(task)
+        task.add_done_callback(self._server.waiting.discard)
 
-    async def _answer_after(self, before: Awaitable[None], request: Request) -> None:
-        await before
-        if not self._connection.stream.closed():
-            self._answer(request)
-
-    def _answer(self, request: Request) -> None:
-        answer = self._server.answer(request)
+    async def _answer(self, request: Request) -> None:
+        if self._server.before is not None:
+            await self._server.before(request)
+        answer = await self._server.answer(request)
+        if self._connection.stream.closed():
+            return
         if isinstance(answer, Listening):
             if request.method == "HEAD":
                 answer = finished(request, Response(200, {"content-type": TYPE}, b""))

@@ -23,7 +23,7 @@ from .request import Request
 
 FORM = [Parameter(links.PARAMETER, "The secret of the link.", text())]
 """The fields of the form."""
-AFTER = "/status"
+AFTER = "/"
 """Where a browser that has signed in goes."""
 _SCRIPT = "document.forms[0].submit()"
 _DIGEST = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()

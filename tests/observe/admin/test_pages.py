@@ -12,6 +12,7 @@ from hunyuan_fix.events import Event
 from hunyuan_fix.observe.admin.exchange_pages import page
 from hunyuan_fix.observe.admin.rooms import Rooms
 from hunyuan_fix.observe.last_exchanges import LastExchanges
+from hunyuan_fix.page.page import Page
 from tests.observe.admin.serving import an_exchange, asking, rooms, serving
 
 
@@ -52,10 +53,23 @@ async def test_status_has_what_the_rooms_give_in_the_readers_language() -> None:
         assert list(said)[:3] == ["ready", "draining", "checks"]
 
 
-async def test_the_address_alone_leads_to_the_status() -> None:
-    async with serving() as admin, asking(admin) as client:
+async def test_the_address_alone_is_the_page() -> None:
+    shown = rooms()
+    shown.page = Page(asked={})
+    async with serving(shown=shown) as admin, asking(admin) as client:
         answer = await client.get("/")
-        assert (answer.status_code, answer.headers["location"]) == (303, "/status")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("file", "status"), [("page.css", 200), ("no.css", 404), ("page.py", 404), ("...css", 404), (".css", 404)]
+)
+async def test_the_page_has_its_own_files_and_no_other(file: str, status: int) -> None:
+    shown = rooms()
+    shown.page = Page(asked={})
+    async with serving(shown=shown) as admin, asking(admin) as client:
+        assert (await client.get(f"/page/{file}")).status_code == status
 
 
 @pytest.mark.parametrize(

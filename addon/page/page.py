@@ -1,0 +1,44 @@
+"""What the page asks a proxy for: one method for each thing, by the names in `observe.admin.page_routes`."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from ..exchange import Response
+from ..texts.terminal import say
+from ..wire import proxy_errors, safe_text
+from ..wire.openai_error import ProxyError
+from . import files
+
+logger = logging.getLogger("hunyuan_fix")
+
+type Answer = Response | ProxyError
+type Asked = Callable[[Mapping[str, Any], str], Answer | Awaitable[Answer]]
+"""Parameters and the reader's language -> the answer. On the event loop: what takes long goes to a thread."""
+
+
+class Page:
+    """The page of one process. `asked`: what is asked for by name -> what answers it."""
+
+    def __init__(self, asked: Mapping[str, Asked]) -> None:
+        self._asked = asked
+
+    def file(self, name: str) -> Response | None:
+        """See `PageRoom`."""
+        return files.file(name)
+
+    async def ask(self, what: str, values: Mapping[str, Any], language: str) -> Answer:
+        """See `PageRoom`."""
+        asked = self._asked.get(what)
+        if asked is None:
+            return proxy_errors.ADMIN_NO_SUCH_PATH()
+        try:
+            answer = asked(values, language)
+            return await answer if inspect.isawaitable(answer) else answer
+        except Exception as error:
+            said = say("The page's {what} failed:", what=what)
+            logger.error("%s\n%s", said, safe_text.traceback_without_text(error))
+            return proxy_errors.ADMIN_FAILED()

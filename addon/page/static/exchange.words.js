@@ -1,0 +1,3 @@
+export default {
+  "exchange.title": {"en": "Exchange", "zh": "请求详情"}
+}

@@ -1,0 +1,3 @@
+export default {
+  "exchanges.title": {"en": "Exchanges", "zh": "请求"}
+}

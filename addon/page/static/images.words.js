@@ -1,0 +1,3 @@
+export default {
+  "images.title": {"en": "Images", "zh": "图片"}
+}

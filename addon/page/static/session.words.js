@@ -1,0 +1,3 @@
+export default {
+  "session.title": {"en": "Session", "zh": "会话详情"}
+}

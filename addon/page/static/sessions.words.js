@@ -1,0 +1,3 @@
+export default {
+  "sessions.title": {"en": "Sessions", "zh": "会话"}
+}

@@ -1,0 +1,3 @@
+export default {
+  "settings.title": {"en": "Settings", "zh": "设置"}
+}
