@@ -56,6 +56,7 @@ from .observe.traces.settings import TraceSettings
 from .observe.traces.traces import Traces
 from .options import OPTIONS, Settings
 from .page.page import Page
+from .page.sources import Sources
 from .plugins.failures import Failures
 from .plugins.plugged_in import PluggedIn
 from .profile_folder import ProfileFolder
@@ -133,7 +134,7 @@ class Runtime:
         self.loop_lag = LoopLag(lambda lag: self.metrics.observe(statistics.LOOP_LAG_SECONDS, lag))
         self.authority = AuthorityCheck()
         self.health = Health(self._checks())
-        self.page = Page(asked={})
+        self.page = Page(Sources(self.last_exchanges, self.workers))
         self.admin = Admin(
             Rooms(
                 metrics=lambda accept: prometheus.exposition(self.metrics, accept),

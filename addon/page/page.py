@@ -1,4 +1,4 @@
-"""What the page asks a proxy for: one method for each thing, by the names in `observe.admin.page_routes`."""
+"""What the page asks a proxy for: one function for each thing, by the names in `observe.admin.page_routes`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from ..texts.terminal import say
 from ..wire import proxy_errors, safe_text
 from ..wire.openai_error import ProxyError
 from . import files
+from .sources import Sources
 
 logger = logging.getLogger("hunyuan_fix")
 
 type Answer = Response | ProxyError
-type Asked = Callable[[Mapping[str, Any], str], Answer | Awaitable[Answer]]
-"""Parameters and the reader's language -> the answer. On the event loop: what takes long goes to a thread."""
+type Asked = Callable[[Sources, Mapping[str, Any], str], Answer | Awaitable[Answer]]
+"""The process, parameters, the reader's language -> the answer. On the event loop: what takes long goes to a thread."""
+
+ASKED: Mapping[str, Asked] = {}
+"""What is asked for -> what answers it."""
 
 
 class Page:
-    """The page of one process. `asked`: what is asked for by name -> what answers it."""
+    """The page of one process."""
 
-    def __init__(self, asked: Mapping[str, Asked]) -> None:
-        self._asked = asked
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
 
     def file(self, name: str) -> Response | None:
         """See `PageRoom`."""
@@ -32,11 +36,8 @@ class Page:
 
     async def ask(self, what: str, values: Mapping[str, Any], language: str) -> Answer:
         """See `PageRoom`."""
-        asked = self._asked.get(what)
-        if asked is None:
-            return proxy_errors.ADMIN_NO_SUCH_PATH()
         try:
-            answer = asked(values, language)
+            answer = ASKED[what](self.sources, values, language)
             return await answer if inspect.isawaitable(answer) else answer
         except Exception as error:
             said = say("The page's {what} failed:", what=what)

@@ -28,6 +28,7 @@ from ..observe.health import Check, Health
 from ..observe.log_file import FileLog, LogSettings
 from ..observe.log_format import JsonLines
 from ..page.page import Page
+from ..page.sources import Sources
 from ..stores import StoreSettings
 from ..texts import LANGUAGES, terminal
 from ..texts.terminal import say
@@ -76,7 +77,7 @@ class Observed:
                 status=self._status,
                 exchanges=supervisor.exchanges,
                 is_started=lambda: supervisor.has_started,
-                page=Page(asked={}),
+                page=Page(Sources(supervisor.exchanges)),
                 why=supervisor.why_not_ready,
             ),
             before=self._before,

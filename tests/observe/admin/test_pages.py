@@ -13,6 +13,7 @@ from hunyuan_fix.observe.admin.exchange_pages import page
 from hunyuan_fix.observe.admin.rooms import Rooms
 from hunyuan_fix.observe.last_exchanges import LastExchanges
 from hunyuan_fix.page.page import Page
+from hunyuan_fix.page.sources import Sources
 from tests.observe.admin.serving import an_exchange, asking, rooms, serving
 
 
@@ -55,7 +56,7 @@ async def test_status_has_what_the_rooms_give_in_the_readers_language() -> None:
 
 async def test_the_address_alone_is_the_page() -> None:
     shown = rooms()
-    shown.page = Page(asked={})
+    shown.page = Page(Sources(shown.exchanges))
     async with serving(shown=shown) as admin, asking(admin) as client:
         answer = await client.get("/")
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
@@ -67,7 +68,7 @@ async def test_the_address_alone_is_the_page() -> None:
 )
 async def test_the_page_has_its_own_files_and_no_other(file: str, status: int) -> None:
     shown = rooms()
-    shown.page = Page(asked={})
+    shown.page = Page(Sources(shown.exchanges))
     async with serving(shown=shown) as admin, asking(admin) as client:
         assert (await client.get(f"/page/{file}")).status_code == status
 
