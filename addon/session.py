@@ -49,7 +49,12 @@ def named(headers: Iterable[tuple[bytes, bytes]], body: JsonObject) -> str:
     `body` may be in any format: as the client sent it, or translated to chat, where `metadata.user_id` is `user`.
     """
     found = _named(headers, body)
-    return sha256(b"session:" + found.encode("utf-8", "surrogatepass")).hexdigest()[: 2 * SIZE] if found else ""
+    return digest(found) if found else ""
+
+
+def digest(name: str) -> str:
+    """The digest of the session that clients call `name`."""
+    return sha256(b"session:" + name.encode("utf-8", "surrogatepass")).hexdigest()[: 2 * SIZE]
 
 
 def of_conversation(caller: bytes, body: JsonObject) -> str:
@@ -63,12 +68,12 @@ def of_conversation(caller: bytes, body: JsonObject) -> str:
     system, said = _opening(body)
     if not said:
         return ""
-    digest = blake2b(caller, digest_size=SIZE)
+    made = blake2b(caller, digest_size=SIZE)
     for text in system:
-        digest.update(b"\xff" + _lasting(text))
+        made.update(b"\xff" + _lasting(text))
     for piece in said:
-        digest.update(b"\xfe" + piece)
-    return digest.hexdigest()
+        made.update(b"\xfe" + piece)
+    return made.hexdigest()
 
 
 def agent(headers: Mapping[str, str]) -> str:

@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "usage": Command("usage", "print what calls used and cost, by day, client, model or session"),
         "token": Command("token", "add and remove tokens of clients that may use the proxy's key"),
         "admin": Command("admin", "print a link by which a browser signs in to the admin server"),
+        "mcp": Command("mcp.command", "let agents ask what happened to their requests (MCP server)"),
         "describe": Command(
             "describe", "describe the images of a folder ahead, so that requests with them cost nothing"
         ),

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, Sequence[str]] = MappingProxyType(
         "doctor": [*_CLI, "doctor"],
         "env": [*_CLI, "env"],
         "lint": [*_CLI, "lint"],
+        "mcp": [*_CLI, "mcp"],
         "release": ["scripts.lib.release"],
         "run": [*_CLI, "run"],
         "scale": ["scripts.lib.scale"],
