@@ -87,7 +87,7 @@ class AdminApi:
             url = httpx.URL(self._at + path)
         except (httpx.InvalidURL, TypeError):
             raise Unanswered(f"The address {self._at!r} given with --url is no URL.") from None
-        if url.scheme not in ("http", "https") or not url.host:
+        if url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 80) < 1 << 16:
             raise Unanswered(f"The address {self._at!r} given with --url is no http:// or https:// URL.")
         headers = {"accept": "application/json", "accept-language": "en"}
         if token := self._token():

@@ -39,8 +39,8 @@ async def answer(asked: Asked) -> Report:
     missed = sum(plain.whole(_told(turn).get("missed")) for turn in broken)
     report.data |= {"input": inputs, "cached": cached, "missed": missed}
     report.say(
-        f"Session {id}: {words.counted(len(turns), 'turn')}, {inputs:,} tokens of input, {words.share(cached, inputs)} of them from the "
-        "prompt cache."
+        f"Session {id}: {words.counted(len(turns), 'turn')}, {inputs:,} tokens of input, {words.share(cached, inputs)} "
+        "of them from the prompt cache."
     )
     if session is None:
         report.say("The proxy that runs is too old to tell which message broke a cache.")

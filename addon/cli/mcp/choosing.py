@@ -75,7 +75,12 @@ async def exchanges(asked: Asked, fits: Fits, most: int, **filters: object) -> C
     before = ""
     looked = 0
     for _ in range(_MOST_PAGES):
-        page = await asked.api.get("/api/exchanges", limit=_PAGE, before=before, **named, **filters)
+        try:
+            page = await asked.api.get("/api/exchanges", limit=_PAGE, before=before, **named, **filters)
+        except NotThere as error:
+            if error.is_path:
+                raise old("/api/exchanges") from None
+            break  # the last one of the page before is forgotten by now
         for exchange in plain.records(page.get("exchanges")):
             looked += 1
             if fits(exchange):
@@ -106,8 +111,8 @@ async def one(asked: Asked, fits: Fits, what: str, best: Callable[[JsonObject], 
             if error.is_path:
                 raise old("/api/exchanges") from None
             raise Unanswered(
-                f"The proxy has no request with the id {plain.text(id, 64)!r} any more, or never had. It keeps the "
-                "last 1,000; last_requests lists them with their ids."
+                f"The proxy has no request with the id {plain.text(id, 64)!r} any more, or never had. "
+                "last_requests lists those that it remembers."
             ) from None
         return Chosen([plain.record(answer.get("exchange"))])
     chosen = await exchanges(asked, fits, 1 if best is None else _PAGE)

@@ -10,9 +10,12 @@ from ...exchange import JsonObject
 from ...wire import proxy_errors, vendor_errors
 from ...wire.proxy_errors import Entry
 from . import choosing, events, plain, requests, words
+from .admin_api import Unanswered, segment
 from .choosing import Asked
 from .report import Report
 
+_MESSAGE: Final = 1000
+"""Characters of what its client was told."""
 _COMPARED: Final = 40
 """Characters by which an entry's `when` is found in the reason of a failure, which is cut."""
 
@@ -21,6 +24,7 @@ async def answer(asked: Asked) -> Report:
     """Of the request with the id, else of the last one that failed."""
     chosen = await choosing.one(asked, choosing.has_failed, "failed request")
     exchange = chosen.found[0]
+    id = plain.text(exchange.get("id"), 64)
     timeline = await events.of(asked.api, exchange)
     report = Report(more="last_requests lists what came before and after it.")
     report.say(chosen.considered, requests.line(exchange))
@@ -35,8 +39,9 @@ async def answer(asked: Asked) -> Report:
         )
     else:
         _explain(report, exchange)
+        await _tell_message(asked, report, id)
     _tell_tries(report, exchange, timeline)
-    report.say(f"In the browser: {asked.api.page('exchanges/' + plain.text(exchange.get('id'), 64))}")
+    report.say(f"In the browser: {asked.api.page(f'exchanges/{id}')}")
     return report
 
 
@@ -64,6 +69,18 @@ def _explain(report: Report, exchange: JsonObject) -> None:
         report.data["may_succeed_later"] = helps
     if said := vendor_errors.says(code, [code]):
         report.say(said)
+
+
+async def _tell_message(asked: Asked, report: Report, id: str) -> None:
+    """What its client was told, with the endpoint's own words, where contents are kept."""
+    try:
+        story = await asked.api.get(f"/api/exchanges/{segment(id)}/story")
+    except Unanswered:
+        return
+    failure = plain.record(plain.record(story.get("head")).get("failure"))
+    if message := plain.text(failure.get("message"), _MESSAGE):
+        report.say(f"Its client was told: “{message}”")
+        report.data["message"] = message
 
 
 def entry_of(code: str, failure: str) -> Entry | None:

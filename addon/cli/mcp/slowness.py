@@ -31,6 +31,7 @@ async def answer(asked: Asked) -> Report:
         asked, choosing.is_call, "finished request", lambda exchange: plain.number(exchange.get("ms"))
     )
     exchange = chosen.found[0]
+    id = plain.text(exchange.get("id"), 64)
     timeline = await events.of(asked.api, exchange)
     report = Report(more="last_requests lists other requests.")
     report.say(chosen.considered, requests.line(exchange))
@@ -46,7 +47,7 @@ async def answer(asked: Asked) -> Report:
         )
         report.say("  ".join(f"{name} {words.duration(ms)}" for name, ms in parts.items() if ms >= 1))
     report.say(*(line for line in map(events.line, timeline) if line))
-    report.say(f"In the browser: {asked.api.page('exchanges/' + plain.text(exchange.get('id'), 64))}")
+    report.say(f"In the browser: {asked.api.page(f'exchanges/{id}')}")
     report.data = {
         "considered": chosen.considered,
         "request": requests.row(exchange),

@@ -14,8 +14,8 @@ from .report import Report
 INSTRUCTIONS: Final = (
     "hunyuan-fix is a proxy between an LLM client and its endpoint. It repairs requests that the endpoint would "
     "refuse, translates between API formats, turns images into text, retries and queues. These tools tell "
-    "what it did to the last requests, your own among them. Without an id or session they are about the last request of your program. "
-    "They only read."
+    "what it did to the last requests, your own among them. Without an id or session they are about the last request "
+    "of your program. They only read."
 )
 
 
@@ -114,7 +114,7 @@ TOOLS: Final[Sequence[Tool]] = (
     Tool(
         "usage",
         "Tokens and cost",
-        "Adds up tokens and cost of the requests that the proxy remembers (the last 1,000), by model, session or "
+        "Adds up tokens and cost of the requests that the proxy remembers (the last ones), by model, session or "
         "client.",
         usage.answer,
         {

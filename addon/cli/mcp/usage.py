@@ -10,7 +10,7 @@ from .choosing import Asked
 from .report import Report
 
 _MOST: Final = 1000
-"""Requests that are added up: as many as a proxy remembers."""
+"""Requests that are added up."""
 _SHOWN: Final = 20
 _KEYS: Final = {"model": ("sent_model", "model"), "session": ("session",), "client": ("client", "program")}
 """What is added up by -> the fields that name it, the first that says something."""
@@ -36,7 +36,8 @@ async def answer(asked: Asked) -> Report:
     if total["without_price"]:
         report.say(f"Without a known price, so in no cost: {words.counted(total['without_price'], 'request')}.")
     report.say(
-        "Of the requests that the proxy remembers, 1,000 at most. `hunyuan-fix usage` has the days and months before."
+        "Of the requests that the proxy remembers, and of the last 1,000 of them at most. `hunyuan-fix usage` has the "
+        "days and months before."
     )
     report.data = {
         "considered": chosen.considered,
