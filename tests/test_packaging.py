@@ -42,7 +42,7 @@ def test_every_package_that_is_imported_is_declared() -> None:
     distributions = metadata.packages_distributions()
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
-    texts = [*project["dependencies"], *extras["redis"], *extras["otel"]]
+    texts = [*project["dependencies"], *extras["redis"], *extras["otel"], *extras["mcp"]]
     declared = {canonicalize_name(Requirement(text).name) for text in texts}
     # Several packages may share a name, as all of OpenTelemetry's do.
     missing = {name for name in others if declared.isdisjoint(map(canonicalize_name, distributions[name]))}

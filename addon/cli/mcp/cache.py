@@ -32,7 +32,7 @@ async def answer(asked: Asked) -> Report:
         considered, id = chosen.considered, plain.text(chosen.found[0].get("session"))
     turns, session = await _turns(asked, id)
     report = Report(more=f"All turns: {asked.api.page(f'sessions/{id}')}")
-    report.data = {"considered": considered, "session": id, "turns": [_row(turn) for turn in turns[-_TURNS:]]}
+    report.data = {"session": id, "turns": [_row(turn) for turn in turns[-_TURNS:]]}
     report.say(considered)
     broken = [turn for turn in turns if plain.text(_told(turn).get("by"))]
     inputs, cached = (sum(plain.counts(turn.get("usage")).get(kind, 0) for turn in turns) for kind in _KINDS)
@@ -53,7 +53,7 @@ async def answer(asked: Asked) -> Report:
     report.data["breaks"] = []
     for number, turn in enumerate(broken[::-1]):
         await _tell(asked, report, turn, with_messages=number < _BREAKS)
-    report.say("The last turns:", *map(_line, turns[-_TURNS:]))
+    report.show("The last turns:", *map(_line, turns[-_TURNS:]))
     report.say(f"In the browser: {asked.api.page(f'sessions/{id}')}")
     return report
 
@@ -90,7 +90,7 @@ async def _tell(asked: Asked, report: Report, turn: JsonObject, *, with_messages
     rules = plain.texts(told.get("rules"))
     id = plain.text(turn.get("id"), 64)
     by_whom = _DOERS.get(by, by) + (f" ({words.listed(rules)})" if rules else "")
-    report.say(
+    report.show(
         f"- {words.moment(turn.get('at'))} {id}: {what}{f' at {pointer}' if pointer else ''}; {by_whom}; "
         f"{plain.whole(told.get('missed')):,} tokens."
     )
@@ -107,10 +107,10 @@ async def _tell(asked: Asked, report: Report, turn: JsonObject, *, with_messages
         message = plain.record(changed.get(name))
         if excerpt := plain.text(message.get("text"), _EXCERPT):
             role = plain.text(message.get("role"), 20)
-            report.say(f"    {said}{f' ({role})' if role else ''}: “{excerpt}”")
+            report.show(f"    {said}{f' ({role})' if role else ''}: “{excerpt}”")
             report.data["breaks"][-1][name] = excerpt
     if reason := _WHY_NO_TEXT.get(plain.text(both.get("missing"), 20)):
-        report.say(f"    {reason}")
+        report.show(f"    {reason}")
 
 
 _WHY_NO_TEXT: Final = {

@@ -34,8 +34,9 @@ async def answer(asked: Asked) -> Report:
     id = plain.text(exchange.get("id"), 64)
     page = asked.api.page(f"exchanges/{id}")
     report = Report(more=f"All of it, side by side: {page}")
-    report.say(chosen.considered, requests.line(exchange))
-    report.data = {"considered": chosen.considered, "request": requests.row(exchange)}
+    report.say(chosen.considered)
+    report.show(requests.line(exchange))
+    report.data = {"request": requests.row(exchange)}
     try:
         story = await asked.api.get(f"/api/exchanges/{segment(id)}/story")
     except NotThere:  # an older proxy, or the exchange was forgotten in between
@@ -97,11 +98,11 @@ def _tell(report: Report, change: JsonObject, sides: JsonObject) -> None:
     places = [_place(place) for place in plain.records(change.get("places"))]
     where = words.listed([place for place in places if place], _PLACES)
     times = f" ×{count}" if count > 1 else ""
-    report.say(f"- {rule}{times}{f' at {where}' if where else ''}: {why or repairs or rules.short(rule)}")
+    report.show(f"- {rule}{times}{f' at {where}' if where else ''}: {why or repairs or rules.short(rule)}")
     found: JsonObject = {"rule": rule, "count": count, "why": why, "repairs": repairs, "places": places[:20]}
     texts = list(_texts(change, sides))[:_PLACES]
     for before, after in texts:
-        report.say(f"    before: {before}" if before else "", f"    after:  {after}" if after else "")
+        report.show(f"    before: {before}" if before else "", f"    after:  {after}" if after else "")
     if texts:
         found["texts"] = [{"before": before, "after": after} for before, after in texts]
     report.data["changes"].append(found)
@@ -181,7 +182,7 @@ async def _by_name(asked: Asked, report: Report, exchange: JsonObject) -> None:
     report.say(_head(exchange, count or len(names)))
     if names:
         report.say("The proxy that runs doesn't tell their places and texts.")
-    report.lines += [f"- {name}: {rules.short(name)}" for name in names]
+    report.show(*(f"- {name}: {rules.short(name)}" for name in names))
     for event in await events.of(asked.api, exchange):
         if event.get("kind") in ("translated", "described", "mended", "fallback") and (line := events.line(event)):
             report.say(line)

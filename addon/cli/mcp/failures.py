@@ -27,8 +27,9 @@ async def answer(asked: Asked) -> Report:
     id = plain.text(exchange.get("id"), 64)
     timeline = await events.of(asked.api, exchange)
     report = Report(more="last_requests lists what came before and after it.")
-    report.say(chosen.considered, requests.line(exchange))
-    report.data = {"considered": chosen.considered, "request": requests.row(exchange)}
+    report.say(chosen.considered)
+    report.show(requests.line(exchange))
+    report.data = {"request": requests.row(exchange)}
     if exchange.get("left") is True:
         report.say("Its client left before the end of the answer: it timed out, or its user cancelled.")
     elif not choosing.has_failed(exchange):
@@ -79,7 +80,7 @@ async def _tell_message(asked: Asked, report: Report, id: str) -> None:
         return
     failure = plain.record(plain.record(story.get("head")).get("failure"))
     if message := plain.text(failure.get("message"), _MESSAGE):
-        report.say(f"Its client was told: “{message}”")
+        report.show(f"Its client was told: “{message}”")
         report.data["message"] = message
 
 
@@ -111,5 +112,5 @@ def _tell_tries(report: Report, exchange: JsonObject, timeline: list[JsonObject]
         line = events.line(event)
         if event.get("kind") in ("retried", "mended", "fallback", "budget", "runaway") and line:
             said.append(line)
-    report.say(*said[:20])
+    report.show(*said[:20])
     report.data |= {"tries": tries, "tried": said[:20]}

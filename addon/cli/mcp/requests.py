@@ -26,10 +26,10 @@ async def answer(asked: Asked) -> Report:
     report.say(chosen.considered)
     if not chosen.found:
         report.say("No request fits.")
-    report.lines += [line(exchange) for exchange in chosen.found]
-    report.data = {"considered": chosen.considered, "requests": [row(exchange) for exchange in chosen.found]}
+    report.show(*map(line, chosen.found))
+    report.data = {"requests": [row(exchange) for exchange in chosen.found]}
     if chosen.found:
-        report.say("what_was_changed, why_it_failed and why_it_was_slow take these ids.")
+        report.show("what_was_changed, why_it_failed and why_it_was_slow take these ids.")
     return report
 
 

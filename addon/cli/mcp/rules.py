@@ -23,7 +23,9 @@ async def answer(asked: Asked) -> Report:
         near = alike(name[:80], known)
         hint = f"did you mean {', '.join(near)}?" if near else "explain_rule without a name lists all."
         raise Unanswered(f"There is no rule {name[:80]!r}; {hint}")
-    return Report([f"{name.lower()}: {found.repairs}", f"Why: {found.why}"], data(name.lower(), found))
+    report = Report(data=data(name.lower(), found))
+    report.show(f"{name.lower()}: {found.repairs}", f"Why: {found.why}")
+    return report
 
 
 def data(name: str, found: Explanation) -> dict[str, object]:

@@ -34,7 +34,8 @@ async def answer(asked: Asked) -> Report:
     id = plain.text(exchange.get("id"), 64)
     timeline = await events.of(asked.api, exchange)
     report = Report(more="last_requests lists other requests.")
-    report.say(chosen.considered, requests.line(exchange))
+    report.say(chosen.considered)
+    report.show(requests.line(exchange))
     parts = shares(exchange)
     if not exchange.get("over"):
         report.say("It isn't over yet. What has happened until now:")
@@ -45,17 +46,15 @@ async def answer(asked: Asked) -> Report:
         report.say(
             f"Most of it, {words.duration(parts[largest])} of {words.duration(exchange.get('ms'))}: {_REASONS[largest]}"
         )
-        report.say("  ".join(f"{name} {words.duration(ms)}" for name, ms in parts.items() if ms >= 1))
-    report.say(*(line for line in map(events.line, timeline) if line))
+        report.show("  ".join(f"{name} {words.duration(ms)}" for name, ms in parts.items() if ms >= 1))
+    told = [line for line in map(events.line, timeline) if line]
+    report.show(*told)
     report.say(f"In the browser: {asked.api.page(f'exchanges/{id}')}")
     report.data = {
-        "considered": chosen.considered,
         "request": requests.row(exchange),
         "milliseconds": {name: round(ms, 1) for name, ms in parts.items()},
         "tries": plain.whole(exchange.get("tries")),
-        "events": [
-            {"kind": plain.text(event.get("kind"), 20), "ms": plain.number(event.get("ms"))} for event in timeline
-        ],
+        "events": told,
     }
     return report
 

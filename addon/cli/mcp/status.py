@@ -30,13 +30,13 @@ async def answer(asked: Asked) -> Report:
         report.say(f"Left alone for a while, since calls kept failing (circuit breaker): {words.listed(closed)}")
     slots = plain.record(status.get("slots"))
     taken, waiting = plain.whole(slots.get("taken")), plain.whole(slots.get("waiting"))
-    report.say(f"Slots: {taken} calls under way, {waiting} waiting for one.")
+    report.show(f"Slots: {taken} calls under way, {waiting} waiting for one.")
     failing = [plain.text(store.get("name")) for store in plain.records(status.get("stores")) if store.get("failing")]
     if failing:
         report.say(f"Stores that fail: {words.listed(failing)}")
     budgets = [_budget(budget) for budget in plain.records(status.get("budgets"))[:10]]
     report.say(*budgets)
-    report.say(f"Checks that are well: {words.listed(_names(checks, 'healthy'), 30)}" if checks else "")
+    report.show(f"Checks that are well: {words.listed(_names(checks, 'healthy'), 30)}" if checks else "")
     report.data = {
         "ready": ready,
         "draining": status.get("draining") is True,

@@ -30,7 +30,7 @@ async def answer(asked: Asked) -> Report:
     rows = sorted(sums.items(), key=lambda row: -row[1]["tokens"].get("input", 0) - row[1]["tokens"].get("output", 0))
     report = Report(more="Ask for one session or model.")
     report.say(chosen.considered, f"In all: {_line(total)}")
-    report.lines += [f"{key or 'unknown'}: {_line(one)}" for key, one in rows[:_SHOWN]]
+    report.show(*(f"{key or 'unknown'}: {_line(one)}" for key, one in rows[:_SHOWN]))
     if len(rows) > _SHOWN:
         report.say(f"{len(rows) - _SHOWN} more by {by}.")
     if total["without_price"]:
@@ -40,7 +40,6 @@ async def answer(asked: Asked) -> Report:
         "days and months before."
     )
     report.data = {
-        "considered": chosen.considered,
         "by": by,
         "total": _data(total),
         "rows": [{by: key, **_data(one)} for key, one in rows[:_SHOWN]],

@@ -12,11 +12,12 @@ import pytest
 
 pytest.importorskip("mcp", reason="the extra [mcp] needs Python 3.13")
 
-from mcp import Client, StdioServerParameters, types  # noqa: E402
-from mcp.client.stdio import stdio_client  # noqa: E402
-from tests.end_to_end.conftest import running_tokenhub, tokenhub  # noqa: E402
-from tests.end_to_end.processes import clean_environment  # noqa: E402
-from tests.page.conftest import watch, watched  # noqa: E402
+from mcp import Client, StdioServerParameters, types
+from mcp.client.stdio import stdio_client
+
+from tests.end_to_end.conftest import running_tokenhub, tokenhub
+from tests.end_to_end.processes import clean_environment
+from tests.page.conftest import watch, watched
 
 __all__ = ["running_tokenhub", "tokenhub", "watch", "watched"]
 

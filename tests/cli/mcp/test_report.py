@@ -33,6 +33,16 @@ def test_a_first_line_without_end_is_cut() -> None:
     assert text.endswith("(1 more lines.)")
 
 
+def test_sentences_stand_in_the_data_too_and_what_is_only_shown_does_not() -> None:
+    report = Report(data={"x": 1})
+    report.say("A sentence.", "", "Another.")
+    report.show("a row")
+    assert report.text() == "A sentence.\nAnother.\na row"
+    assert report.bounded_data() == {"summary": "A sentence. Another.", "x": 1}
+    report.say("y" * 100_000)
+    assert len(report.bounded_data()["summary"]) <= 2000
+
+
 def test_lists_are_cut_before_anything_goes() -> None:
     data = Report(data={"small": 1, "rows": [{"text": "y" * 100} for _ in range(1000)]}).bounded_data()
     assert data["small"] == 1
