@@ -230,7 +230,7 @@ def test_standard_output_is_the_protocols_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-async def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
+def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
     started = subprocess.Popen(
         COMMAND,
         stdin=subprocess.PIPE,
