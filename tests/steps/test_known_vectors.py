@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -127,13 +126,19 @@ async def test_what_was_written_is_there_for_who_may_read(trust: Trust):
         assert len(endpoint.arrived) == 1
 
 
-async def test_they_outlive_the_process_in_a_file_of_its_owner(trust: Trust, tmp_path: Path):
-    store = f"sqlite:{tmp_path / 'store.sqlite3'}"
-    async with served(trust, **CACHE, hunyuan_store=store) as (endpoint, _, ask):
-        await ask("one", "two")
-    async with served(trust, **CACHE, hunyuan_store=store) as (other, _, ask):
-        other.port = endpoint.port
-        assert (tmp_path / "vectors.sqlite3").stat().st_mode & 0o077 == 0
+async def test_they_outlive_the_proxy_in_a_file_of_its_owner(trust: Trust, tmp_path: Path):
+    options = {**CACHE, "hunyuan_store": f"sqlite:{tmp_path / 'store.sqlite3'}"}
+    async with run_endpoint(trust, tls=False) as endpoint:
+        endpoint.answer = vectors
+        for _ in range(2):
+            async with (
+                run_proxy(trust, f"http://{LOCAL}:{endpoint.port}", **options) as proxy,
+                proxy.client() as client,
+            ):
+                answer = await client.post("/embeddings", json={"model": MODEL, "input": ["one", "two"]})
+                assert got(answer) == [vector("one"), vector("two")]
+    assert sent(endpoint) == [["one", "two"]]
+    assert (tmp_path / "vectors.sqlite3").stat().st_mode & 0o077 == 0
 
 
 async def test_a_hit_is_no_call_that_is_paid(trust: Trust):
@@ -171,9 +176,7 @@ async def test_batches_go_at_once_and_each_is_kept_when_it_is_there(trust: Trust
 async def test_of_a_batch_that_is_refused_the_text_that_it_is_about_is_named(trust: Trust):
     def refuses(request: Arrived) -> Answer:
         if "bad" in request.json["input"]:
-            return json_answer(
-                {"error": {"message": "no such text", "type": "invalid_request_error", "code": "x"}}, 400
-            )
+            return json_answer({"error": {"message": "no such text", "type": "t", "code": "x"}}, 400)
         return vectors(request)
 
     async with served(trust, refuses, **CACHE) as (endpoint, _, ask):
@@ -267,8 +270,7 @@ async def test_token_ids_and_odd_inputs_pass_by_the_cache(trust: Trust):
 
 async def test_an_answer_with_too_few_vectors_is_no_answer(trust: Trust):
     def one_less(request: Arrived) -> Answer:
-        whole = json.loads(vectors(request).body)
-        return json_answer({**whole, "data": whole["data"][1:]})
+        return json_answer({"data": [{"embedding": [1.0]} for _ in request.json["input"][1:]]})
 
     async with served(trust, one_less, **CACHE, hunyuan_retry="off") as (endpoint, _, ask):
         assert (await ask("a", "b")).status_code == 502
