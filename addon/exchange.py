@@ -349,6 +349,12 @@ class Exchange:
     """The row of `hunyuan_model_map` that was chosen for it (`model_map.choosing`); `None`: no table."""
     json_wish: str = ""
     """What its client asks for in the header `x-hunyuan-json`; `""`: nothing."""
+    cache_wish: Any = ""
+    """What its client asks for in the header `x-hunyuan-cache` (`kept.cache_wish`); `""`: nothing."""
+    lookup: Any = None
+    """The texts of an embeddings request, and the vectors that are known (`embeddings.known.Lookup`)."""
+    answer_headers: dict[str, str] = field(default_factory=dict)
+    """Headers of its answer that steps have put there."""
     continue_wish: str = ""
     """What its client asks for in the header `x-hunyuan-continue`; `""`: nothing."""
     rounds: Any = None
@@ -524,6 +530,9 @@ _UNDER_WAY = (
     "came",
     "mapped",
     "json_wish",
+    "cache_wish",
+    "lookup",
+    "answer_headers",
     "continue_wish",
     "rounds",
     "json",

@@ -30,6 +30,7 @@ from .config.hook_options import (
     InterceptionSettings,
 )
 from .config.option import OptionError
+from .embeddings.settings import EmbeddingSettings
 from .fallbacks import FallbackSettings
 from .kept import KeepSettings
 from .mending import MendSettings
@@ -68,6 +69,7 @@ class Settings(
     FlowSettings,
     StoreSettings,
     KeepSettings,
+    EmbeddingSettings,
     AdmissionSettings,
     SearchSettings,
     RetrySettings,

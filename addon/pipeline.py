@@ -31,6 +31,7 @@ from .steps.json_answers import JsonAnswers, JsonAsked
 from .steps.json_answers import needs_chat as json_needs_chat
 from .steps.keep_answers import KeepAnswers
 from .steps.kept_answers import AnswerKept
+from .steps.known_vectors import KnownVectors, OverlongTexts
 from .steps.model_map import ModelMap
 from .steps.model_map import choose as choose_row
 from .steps.model_names import ModelNames, answering
@@ -74,6 +75,8 @@ EMBEDDING_STEPS: tuple[type[Step], ...] = (
     EmbeddingModel,
     EmbeddingSuccessor,
     EmbeddingRules,
+    OverlongTexts,
+    KnownVectors,
     KeepToBudget,
     SendBatches,
 )

@@ -25,6 +25,7 @@ from .config.option import OptionError, part
 from .config.values import StorePlaces
 from .config.watched_file import Watcher
 from .dialects.responses import sealing
+from .embeddings.vectors import KeptVectors
 from .exchange import JsonObject
 from .kept import KeepSettings
 from .kept.answers import KeptAnswers
@@ -107,6 +108,7 @@ class Runtime:
         self.chain = stores.Chain(stores.Memory(settings.cache_entries, settings.cache_bytes))
         self.kept = KeptAnswers(part(settings, KeepSettings))
         self.reasoning = KeptReasoning(part(settings, KeepSettings), self.kept.chain)
+        self.vectors = KeptVectors()
         calls = Calls(self.http_client, self.gate)
         self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
         self.batches = EmbeddingBatches(calls)
@@ -124,8 +126,8 @@ class Runtime:
         self.config = HotChange(OPTIONS)
         self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
         self._watcher = Watcher(self.config.look, self._look_at_secrets, self.profile_folder.look)
-        self._places: tuple[StorePlaces, int] = (StorePlaces(), 0)
-        self._kept_in: tuple[StorePlaces, int] = (StorePlaces(), 0)
+        nowhere: tuple[StorePlaces, int] = (StorePlaces(), 0)
+        self._places = self._kept_in = self._vectors_in = nowhere
         self._leases: Leases | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         """Kept, because the event loop holds tasks by weak references only."""
@@ -165,6 +167,8 @@ class Runtime:
         levels = stores.open_levels(*places) if places != self._places else None
         kept_in = places if settings.keep == "store" else (StorePlaces(), 0)
         kept_levels = stores.open_levels(*kept_in) if kept_in != self._kept_in else None
+        vectors_in = (settings.store.beside("vectors.sqlite3"), settings.embedding_cache_bytes)
+        vector_levels = stores.open_levels(*vectors_in) if vectors_in != self._vectors_in else None
         traces = self.traces.prepared(part(settings, TraceSettings))
         logging_to = self.log_file.opened(part(settings, LogSettings))
         try:
@@ -186,6 +190,9 @@ class Runtime:
         if kept_levels is not None:
             self.kept.chain.replace(kept_levels)
             self._kept_in = kept_in
+        if vector_levels is not None:
+            self.vectors.chain.replace(vector_levels)
+            self._vectors_in = vectors_in
         self.kept.configure(part(settings, KeepSettings))
         self.reasoning.configure(part(settings, KeepSettings))
         if levels is not None:
@@ -236,7 +243,7 @@ class Runtime:
 
     def _checks(self) -> list[Check]:
         """What the proxy's health consists of, in the order of docs/operations.md. Each name is a label of a metric."""
-        chains = [self.chain, self.kept.chain]
+        chains = [self.chain, self.kept.chain, self.vectors.chain]
         traffic = Traffic(
             open_circuits=self.breaker.open,
             lent_key=lambda: self.secrets.key,
@@ -313,7 +320,9 @@ class Runtime:
             yield statistics.BUDGET_USED, labels, ratio
         yield statistics.BUDGET_UNPRICED, (), self.spending.unpriced
         yield statistics.BUDGETS_FAILING, (), self.spending.is_failing
-        yield from store_counts.readings([*self.chain.counts(), *self.kept.chain.counts()])
+        yield from store_counts.readings(
+            [*self.chain.counts(), *self.kept.chain.counts(), *self.vectors.chain.counts()]
+        )
         if admission.leases is not None:
             yield statistics.LEASES_HELD, (), admission.leases.held
             yield statistics.LEASES_ANSWERED, (), admission.leases.answers
@@ -348,7 +357,7 @@ class Runtime:
         await asyncio.to_thread(self.log_file.close)
         await asyncio.to_thread(self.traces.close)
         counters = [self._counters.aclose] if self._counters is not None else []
-        chains = [self.chain.aclose, self.kept.chain.aclose]
+        chains = [self.chain.aclose, self.kept.chain.aclose, self.vectors.chain.aclose]
         calls = [self.spending.aclose, self.admin.aclose, self.alerts.aclose, self.relay.aclose, self.admission.aclose]
         for close in (*calls, *chains, self.http_client.aclose, *counters):
             try:

@@ -27,8 +27,10 @@ pytest_plugins = (
 
 # A property that fails must fail for what it says, not because eight workers share two processors.
 _UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("day", parent=_UNHURRIED)
-settings.register_profile("fast", parent=_UNHURRIED, max_examples=20)
+# The same examples each time: a change isn't held up by a flaw that it didn't bring. The night looks for new ones.
+_SETTLED = settings(_UNHURRIED, derandomize=True)
+settings.register_profile("day", parent=_SETTLED)
+settings.register_profile("fast", parent=_SETTLED, max_examples=20)
 settings.register_profile("night", parent=_UNHURRIED, max_examples=2000)
 
 _TESTS = Path(__file__).parent

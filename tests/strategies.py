@@ -78,7 +78,7 @@ def tool_calls(draw: st.DrawFn, *, odd: bool) -> Any:
         "function": {"name": draw(st.sampled_from(NAMES)), "arguments": draw(arguments)},
     }
     if odd:
-        for key in draw(st.sets(st.sampled_from(["id", "type"]), max_size=2)):
+        for key in sorted(draw(st.sets(st.sampled_from(["id", "type"]), max_size=2))):
             del call[key]
         call |= draw(st.sampled_from([{}, {"index": 0}, {"index": True}, {"provider_specific_fields": {"a": 1}}]))
         return draw(st.one_of(st.just(call), st.just(call), json_values))
@@ -111,7 +111,7 @@ def messages(draw: st.DrawFn, *, odd: bool = True) -> Any:
             "tool_call_id": st.one_of(st.none(), st.integers(0, 3), call_ids),
             "content": json_values,
         }
-        for key in draw(st.sets(st.sampled_from(sorted(extras)), max_size=2)):
+        for key in sorted(draw(st.sets(st.sampled_from(sorted(extras)), max_size=2))):
             message[key] = draw(extras[key])
         if draw(st.integers(0, 9)) == 0:
             message.pop(draw(st.sampled_from(["role", "content"])), None)

@@ -128,6 +128,8 @@ LINKED = {
 MESSAGES = {"model": "hunyuan-lite", "max_tokens": 9, "messages": [{"role": "user", "content": "a"}]}
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
 EMBEDDING = after({"model": "an-embedding", "input": "x"}, path="/embeddings")
+TWICE = {"model": "hunyuan-embedding", "input": ["x", "x"]}
+LONG_TEXT = {"model": "hunyuan-embedding", "input": "word " * 3000}
 IMAGES = after(pictures("a", "b", "c" * 2000))
 LONG = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": "word " * 400_000}]}
 TURNS = {"model": "hunyuan-lite", "messages": [{"role": role, "content": "x"} for role in ("user", "assistant") * 4]}
@@ -183,6 +185,11 @@ async def keeping(world: World) -> object:
     kept = world.proxy.addon.runtime.kept
     kept.keep(b"somebody", "resp_1", KeptAnswer("", b"[]", b"{}" * 10))
     return await kept.answer(b"somebody", "resp_1")
+
+
+async def vector_store(world: World) -> object:
+    """The bounds of the file with vectors."""
+    return world.proxy.addon.runtime._vectors_in
 
 
 async def sealed(world: World) -> object:
@@ -410,6 +417,9 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     ),
     "hunyuan_embeddings_upstream": ("http://127.0.0.1:{plain}/v1", EMBEDDING, {}),
     "hunyuan_embeddings_model": ("bge-m3", EMBEDDING, {"hunyuan_embeddings_upstream": "http://127.0.0.1:{plain}/v1"}),
+    "hunyuan_embedding_cache": ("use", after(TWICE, path="/embeddings"), {}),
+    "hunyuan_embedding_cache_bytes": ("1m", vector_store, {"hunyuan_store": "sqlite:{folder}/store"}),
+    "hunyuan_embedding_overlong": ("error", after(LONG_TEXT, path="/embeddings"), {}),
     "hunyuan_models": ("*-lite=hunyuan-pro", after(CHAT), {}),
     "hunyuan_cascade": ("never", IMAGES, {}),
     "hunyuan_vision_model": ("eyes-vision", IMAGES, {}),

@@ -29,7 +29,7 @@ FLOORS = (
     {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins", "key_routes"},
     {
         *("repaired", "rules", "dialects", "fallbacks", "mending", "route", "vendors", "admission", "kept"),
-        *("budgets", "model_map", "runaway", "stores"),
+        *("budgets", "embeddings", "model_map", "runaway", "stores"),
     },
     {
         *("circuit", "config", "counting", "documents", "images", "events", "prices", "search", "session", "wire"),

@@ -39,12 +39,17 @@ def join(answers: Sequence[JsonObject]) -> JsonObject:
     if not answers:
         raise ValueError("no answers to join")
     joined = dict(answers[0])
-    items = [item for answer in answers for item in _in_order(_items(answer))]
+    items = [item for answer in answers for item in in_order(answer)]
     joined["data"] = [{**item, "index": index} if isinstance(item, dict) else item for index, item in enumerate(items)]
     usages = [answer["usage"] for answer in answers if isinstance(answer.get("usage"), dict)]
     if usages:
         joined["usage"] = _sum(usages)
     return joined
+
+
+def in_order(answer: JsonObject) -> list[object]:
+    """The items of an answer, in the order of its texts."""
+    return _in_order(_items(answer))
 
 
 def _packed(vector: list[float]) -> str:

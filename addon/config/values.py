@@ -45,6 +45,10 @@ class StorePlaces:
     redis: str | None = None
     """A URL without a password, which is taken from the environment (`HUNYUAN_REDIS_PASSWORD`)."""
 
+    def beside(self, name: str) -> StorePlaces:
+        """The same places, but for a file of this name beside that of `sqlite`."""
+        return self if self.sqlite is None else replace(self, sqlite=self.sqlite.with_name(name))
+
 
 @dataclass(frozen=True, slots=True)
 class Reader[T]:

@@ -24,6 +24,7 @@ from ..config.hook_options import MODES
 from ..config.values import BaseUrl
 from ..dialects import UPSTREAM_DIALECTS
 from ..exchange import Change, Exchange, Response, printable
+from ..kept import cache_wish
 from ..key_routes import KeyRoutes
 from ..observe import front_page
 from ..observe.health import reverse_port
@@ -59,7 +60,7 @@ FALLBACK_HEADER = "x-hunyuan-fallback"
 """Request header: `off` where its own model is to answer, or none. It goes no further."""
 _ASKED = (
     *(MODE_HEADER, RUNAWAY_HEADER, TAG_HEADER, FALLBACK_HEADER),
-    *(json_settings.HEADER, continue_settings.HEADER),
+    *(json_settings.HEADER, continue_settings.HEADER, cache_wish.HEADER),
 )
 _LONGEST_TAG = 200
 """Characters of a tag that count."""
@@ -158,6 +159,7 @@ class RequestHeaders:
             exchange.borrows = self._calls_elsewhere and self._withheld(flow, caller) is None
             exchange.tag = printable(asked.get(TAG_HEADER, "")[:_LONGEST_TAG])
             exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))
+            exchange.cache_wish = cache_wish.wish(asked.get(cache_wish.HEADER, ""))
             exchange.continue_wish = continue_settings.wish(asked.get(continue_settings.HEADER, ""))
             answer = answer or signed.begin(exchange)
             if answer is None and self._settings.budgets and not exchange.dialect and flow.request.method == "POST":

@@ -116,6 +116,8 @@ def mark(response: http.Response, exchange: Exchange) -> None:
     """Say in the headers of `response` what was changed, and what is left of the client's limits."""
     if exchange.limits:
         response.headers.update(exchange.limits)
+    if exchange.answer_headers:
+        response.headers.update(exchange.answer_headers)
     if exchange.rules:
         header = OBSERVED_HEADER if exchange.mode == "observe" else HEADER
         response.headers[header] = ",".join(exchange.rules)

@@ -346,6 +346,20 @@ def embeddings_requests() -> dict[str, Explanation]:
             "steps/embedding_model.py",
         ),
         embeddings.RULE.name: _of(embeddings.RULE),
+        "overlong-texts": Explanation(
+            "A text with more tokens than its embedding model takes loses its end, under "
+            "`hunyuan_embedding_overlong=truncate`; the response header `x-hunyuan-truncated` names its place.",
+            "Endpoints refuse such a text, or leave its end out without a word (microsoft/RD-Agent#1188; Hunyuan's own "
+            "model from 1,024 tokens on).",
+            "steps/known_vectors.py",
+        ),
+        "known-vectors": Explanation(
+            "Texts whose vectors are known aren't sent again, under `hunyuan_embedding_cache`, and none is sent twice "
+            "in one request.",
+            "The same texts are asked for again and again, and each time paid for (RD-Agent's own cache has no model "
+            "in its key).",
+            "steps/known_vectors.py",
+        ),
     }
 
 

@@ -13,6 +13,7 @@ from ..access.call_keys import CallKeys
 from ..answers.heard import Listener
 from ..budgets.spending import Spending
 from ..cascade import Cascade
+from ..embeddings.vectors import KeptVectors
 from ..exchange import Exchange, JsonObject, Outcome, Response
 from ..kept.answers import KeptAnswers
 from ..kept.reasoning import KeptReasoning
@@ -71,6 +72,10 @@ class StepRuntime(Protocol):
     @property
     def runaway(self) -> RunawayMemory:
         """What agents did that their requests no longer show."""
+
+    @property
+    def vectors(self) -> KeptVectors:
+        """The vectors of texts that were asked for before."""
 
     @property
     def spending(self) -> Spending:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from ..answers import embeddings
+from ..embeddings import overlong
 from ..exchange import JsonObject, Response
 from ..profiles import Profile
 from ..wire import json_body, proxy_errors, vendor_errors
@@ -24,6 +27,28 @@ TRIES = 3
 
 PATIENCE = 60.0
 """Seconds in which each of them must have begun its last try."""
+
+
+_OF_A_TEXT = frozenset({400, 413, 422, 451})
+"""Statuses of errors that may be about one text of a batch."""
+_MOST_CUTS = 8
+"""How often one text is cut, and sent again."""
+
+
+class Texts(Protocol):
+    """What becomes of the texts of a request while they are sent."""
+
+    tries_alone: bool
+    """Each text of a batch that is refused may be sent alone."""
+
+    def answered(self, texts: Sequence[str], answer: JsonObject, sent: Sequence[str]) -> None:
+        """The answer for `texts` is there. `sent`: as they were sent: the one text of it may have been cut."""
+
+    def shorter(self, text: str) -> str | None:
+        """What to send in the place of a text that was refused as too long; `None`: nothing."""
+
+    def place(self, text: str) -> int:
+        """Where it stands in what the client sent."""
 
 
 class _BatchFailed(Exception):
@@ -44,6 +69,7 @@ class _Request:
     tries: int
     until: float
     """When, on the clock, the last try must have begun."""
+    texts: Texts | None
 
 
 class EmbeddingBatches:
@@ -62,6 +88,7 @@ class EmbeddingBatches:
         *,
         tries: int = TRIES,
         patience: float = PATIENCE,
+        texts: Texts | None = None,
     ) -> JsonObject | Response:
         """The joined answer to `bodies` (at least one), in their order; vectors unchanged.
 
@@ -69,15 +96,18 @@ class EmbeddingBatches:
         has begun. One that fails for good ends the others at once and is the answer to the whole: the endpoint's error
         under the status that it means, 504 after `timeout` seconds for one try, 502 without a usable answer, the gate's
         refusal. Cancelling this coroutine ends the calls.
+
+        With `texts` the inputs are lists of texts. A batch that is refused for what may be one of its texts is sent
+        once more, text by text, so that the others are paid for once and the one that it is about is named.
         """
-        request = _Request(target, profile, timeout, tries, until=self._calls.timing.clock() + patience)
+        request = _Request(target, profile, timeout, tries, self._calls.timing.clock() + patience, texts)
         waiting = iter(enumerate(bodies))
         answers: dict[int, JsonObject] = {}
 
         async def work() -> None:
             for position, body in waiting:
                 # Once the first batch is through the others go ahead of new calls: the first is paid for.
-                answers[position] = await self._send_one(body, request, ahead=position > 0)
+                answers[position] = await self._batch(body, request, ahead=position > 0)
 
         workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(bodies)))]
         try:
@@ -88,6 +118,41 @@ class EmbeddingBatches:
             for worker in workers:
                 worker.cancel()
         return embeddings.join([answers[position] for position in range(len(bodies))])
+
+    async def _batch(self, body: JsonObject, request: _Request, *, ahead: bool) -> JsonObject:
+        """The answer to one batch, if need be to each of its texts. Raises `_BatchFailed`."""
+        texts = request.texts
+        if texts is None:
+            return await self._send_one(body, request, ahead=ahead)
+        inputs = body["input"]
+        if len(inputs) == 1:
+            return await self._alone(body, request, texts, ahead=ahead)
+        try:
+            answer = await self._send_one(body, request, ahead=ahead)
+        except _BatchFailed as failed:
+            if not texts.tries_alone or failed.response.status not in _OF_A_TEXT:
+                raise
+            each = [await self._alone({**body, "input": [text]}, request, texts, ahead=True) for text in inputs]
+            return embeddings.join(each)
+        texts.answered(inputs, answer, inputs)
+        return answer
+
+    async def _alone(self, body: JsonObject, request: _Request, texts: Texts, *, ahead: bool) -> JsonObject:
+        """The answer to one text, which is cut where its endpoint refuses it as too long. Raises `_BatchFailed`."""
+        (text,) = sent = body["input"]
+        for cuts in itertools.count():
+            try:
+                answer = await self._send_one({**body, "input": sent}, request, ahead=ahead)
+            except _BatchFailed as failed:
+                may_cut = cuts < _MOST_CUTS and overlong.is_refusal(failed.response)
+                cut = texts.shorter(sent[0]) if may_cut else None
+                if cut is None:
+                    raise _BatchFailed(_naming(failed.response, texts.place(text))) from None
+                sent, ahead = [cut], True
+            else:
+                texts.answered([text], answer, sent)
+                return answer
+        raise AssertionError("the loop has no end of its own")
 
     async def _send_one(self, body: JsonObject, request: _Request, *, ahead: bool) -> JsonObject:
         """The answer to one batch. Raises `_BatchFailed`."""
@@ -135,3 +200,15 @@ def _usable(answer: Response, body: JsonObject) -> JsonObject | Response | Retry
 def _unanswered(error: CallFailed) -> Response:
     entry = proxy_errors.BATCH_TIMEOUT if isinstance(error, CallTimedOut) else proxy_errors.BATCH_UNREACHABLE
     return entry().response()
+
+
+def _naming(response: Response, place: int) -> Response:
+    """An endpoint's error about one text, with its place in the request where it names none."""
+    if response.status not in _OF_A_TEXT:
+        return response
+    body = json_body.parse_object(response.body)
+    error = body.get("error") if body is not None else None
+    if body is None or not isinstance(error, dict) or error.get("param"):
+        return response
+    named = json_body.serialise({**body, "error": {**error, "param": f"input.{place}"}})
+    return replace(response, body=named)

@@ -39,6 +39,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "proxy": "outgoing_proxy allow_open trust_loopback intercept_all",
         "looking": "mode keep_original keep_streams redact log log_file log_bytes log_files traces traces_ratio",
         "descriptions": "store store_max_bytes",
+        "embeddings": "embedding_cache embedding_cache_bytes embedding_overlong",
         "answers": "keep keep_bytes keep_ttl",
         "accounts": "concurrency concurrency_scope queue_max queue_timeout",
         "agents": "max_iterations same_call same_request",

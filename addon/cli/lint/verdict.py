@@ -12,6 +12,7 @@ from ...budgets.spending import Spending
 from ...cascade import Cascade
 from ...dialects import DIALECTS, UPSTREAM_DIALECTS, native
 from ...dialects.base import BadRequest, House, UpstreamDialect
+from ...embeddings.vectors import KeptVectors
 from ...exchange import Exchange, JsonObject, Response
 from ...kept import KeepSettings
 from ...kept.answers import KeptAnswers
@@ -62,6 +63,7 @@ class Offline:
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.vectors = KeptVectors()
         self.spending = Spending()
         self.plugin_failures = Failures()
 

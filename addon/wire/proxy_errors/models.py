@@ -30,6 +30,15 @@ TOO_MANY_INPUTS = Entry(
     advice="send several requests",
     param="input",
 )
+TEXT_TOO_LONG = Entry(
+    status=400,
+    code="text_too_long",
+    message="These texts of the input (counted from 0) have more than about {limit} tokens, which is what the model "
+    "takes: {places}. Nothing was sent (option hunyuan_embedding_overlong=error).",
+    when="a text of an embeddings request is too long for its model, under `hunyuan_embedding_overlong=error`",
+    advice="split it, or set `hunyuan_embedding_overlong=truncate`, which cuts its end off and says so",
+    param="input",
+)
 UNSUPPORTED_INPUT = Entry(
     status=400,
     code="unsupported_input",
