@@ -119,6 +119,7 @@ class Packed:
     """Bytes of what is packed."""
     shared: Packed | None = None
     why: WhyNot = ""
+    session: str = ""
     users: int = 0
     """Exchanges that are kept and need it: itself, and those whose dictionary it is."""
 
@@ -137,12 +138,12 @@ def pack(raw: Raw, limit: int, shared: Packed | None = None, *, in_thread: bool 
     plain = _frame(content)
     length = len(plain)
     if not in_thread:
-        return Packed(_fast(plain), length, None, content.why)
+        return Packed(_fast(plain), length, None, content.why, raw.session)
     if shared is not None and length <= _LARGEST_SHARED:
         data = _compressor(length, _plain_frame(shared)).compress(plain)
         if len(data) <= _SHARES_LITTLE * len(shared.data):
-            return Packed(data, length, shared, content.why)
-    return Packed(_compressor(length).compress(plain), length, None, content.why)
+            return Packed(data, length, shared, content.why, raw.session)
+    return Packed(_compressor(length).compress(plain), length, None, content.why, raw.session)
 
 
 def may_be_shared(packed: Packed) -> bool:

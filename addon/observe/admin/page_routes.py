@@ -70,5 +70,35 @@ _CONTENTS: Sequence[Route] = (
         ],
         answers={200: ("The body.", PLAIN, {})},
     ),
+    Route(
+        method="GET",
+        path="/api/exchanges/{id}/curl",
+        who=Who.ADMIN,
+        summary="A command for bash that sends the client's request once more; its key is to be in API_KEY.",
+        answer=asks("curl"),
+        parameters=[_ID],
+        answers={200: ("The command.", PLAIN, {})},
+    ),
+    Route(
+        method="GET",
+        path="/api/exchanges/{id}/images/{number}",
+        who=Who.ADMIN,
+        summary="An image of the client's request: PNG, JPEG, GIF or WebP.",
+        answer=asks("image"),
+        parameters=[_ID, Parameter("number", "Which one, from 1 on.", number(1, 100_000, "integer"), "path")],
+        answers={200: ("The image.", "image/*", {})},
+    ),
+    Route(
+        method="GET",
+        path="/api/sessions/{session}/export/{format}",
+        who=Who.ADMIN,
+        summary="A session as a file, JSON lines or HAR: all its exchanges that are kept, without keys.",
+        answer=asks("export"),
+        parameters=[
+            Parameter("session", "The id of the session.", text(200), "path"),
+            Parameter("format", "Of the file.", text(5, enum=["jsonl", "har"]), "path"),
+        ],
+        answers={200: ("The file.", "*/*", {})},
+    ),
 )
 ASKED_BY_IT: Sequence[Route] = (*_CONTENTS,)
