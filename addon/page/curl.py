@@ -1,7 +1,7 @@
 """An exchange as a curl command for bash: the request as its client sent it, to where that was, without its key.
 
     printf %s '{"model":"hy3","messages":[]}' |
-      curl --globoff --url 'https://api.hunyuan.cloud.tencent.com/v1/chat/completions' \\
+      curl --globoff --path-as-is --url 'https://api.hunyuan.cloud.tencent.com/v1/chat/completions' \\
         -H 'content-type: application/json' -H "authorization: Bearer $API_KEY" --data-binary @-
 
 The body comes by standard input: the system takes no argument of more than 128 KB. Whatever it holds, bash reads
@@ -46,7 +46,7 @@ def command(content: Content) -> bytes:
     """The command, with a line end."""
     method = str(content.exchange.get("method") or "POST").encode()
     body = content.came or b""
-    words = [b"curl --globoff --url %s" % _url(content.url)]
+    words = [b"curl --globoff --path-as-is --url %s" % _url(content.url)]
     if content.proxy:
         words.append(b"--proxy %s" % _quoted(content.proxy.encode()))
         if content.url.startswith("https:"):
