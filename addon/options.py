@@ -30,6 +30,7 @@ from .config.hook_options import (
     InterceptionSettings,
 )
 from .config.option import OptionError
+from .config.page_options import PageSettings
 from .embeddings.settings import EmbeddingSettings
 from .fallbacks import FallbackSettings
 from .kept import KeepSettings
@@ -83,6 +84,7 @@ class Settings(
     SecretSettings,
     OriginSettings,
     AdminSettings,
+    PageSettings,
     DrainingSettings,
     DispatchSettings,
     LogSettings,

@@ -34,6 +34,7 @@ from ..texts import LANGUAGES, terminal
 from ..texts.terminal import say
 from ..upstream.client import Transport
 from ..wire import safe_text
+from .asked_workers import PageOfWorkers
 from .supervisor import Supervisor
 from .workers_check import WorkersCheck
 
@@ -77,7 +78,7 @@ class Observed:
                 status=self._status,
                 exchanges=supervisor.exchanges,
                 is_started=lambda: supervisor.has_started,
-                page=Page(Sources(supervisor.exchanges)),
+                page=PageOfWorkers(Page(Sources(supervisor.exchanges)), supervisor),
                 why=supervisor.why_not_ready,
             ),
             before=self._before,

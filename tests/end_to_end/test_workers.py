@@ -198,6 +198,59 @@ def test_each_image_is_described_once_and_workers_end_with_their_supervisor(
         until(lambda: not any(map(operating_system.process_exists, pids)), workers.process)
 
 
+def test_what_exchanges_said_is_asked_of_the_workers(endpoint: Simulator, tmp_path: Path) -> None:
+    """The supervisor's page has it from the worker that knows it; a session is put together from all."""
+    endpoint.reset()
+    with running(tmp_path, endpoint.url) as workers:
+        said: list[str] = []
+
+        def both_have_served() -> bool:
+            for _ in range(4):
+                said.append(f"it's number {len(said)} 好")
+                with client() as connected:  # a connection of its own: the system chooses a worker for each
+                    connected.headers["x-session-id"] = "one-run"
+                    assert workers.ask(connected, f"[[sim:say ok]] {said[-1]}") == 200
+            return all(worker["exchanges"] > 1 for worker in workers.workers())
+
+        until(both_have_served, workers.process)
+        until(lambda: len(exchanges(workers)) == len(said), workers.process)
+        ids = exchanges(workers)
+        # 1. What is about one exchange is known by one worker.
+        for id, text in zip(ids, said, strict=True):
+            came = workers.admin(f"/api/exchanges/{id}/raw/came")
+            assert came.status_code == 200, came.text
+            assert text in came.json()["messages"][0]["content"]
+            assert "ok" in workers.admin(f"/api/exchanges/{id}/raw/answer").text
+        assert "curl" in workers.admin(f"/api/exchanges/{ids[0]}/curl").text
+        unknown = workers.admin("/api/exchanges/5b37e441-0274-4aed-90ed-d3176dc2deac/raw/came")
+        assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "admin_no_such_exchange")
+        none = workers.admin(f"/api/exchanges/{ids[0]}/images/1")
+        assert (none.status_code, none.json()["error"]["code"]) == (404, "admin_no_such_image")
+        # 2. A session is one file, in its order, whichever worker had which turn.
+        (session,) = {one["session"] for one in workers.admin("/api/exchanges").json()["exchanges"]}
+        lines = workers.admin(f"/api/sessions/{session}/export/jsonl").text.splitlines()
+        assert [json.loads(line)["came"]["messages"][0]["content"].rpartition("] ")[2] for line in lines] == said
+        entries = workers.admin(f"/api/sessions/{session}/export/har").json()["log"]["entries"]
+        assert [json.loads(entry["request"]["postData"]["text"])["messages"] for entry in entries] == [
+            json.loads(line)["came"]["messages"] for line in lines
+        ]
+        assert workers.admin("/api/sessions/no/export/har").status_code == 404
+        # 3. What a worker knew is lost with it, and that is said; the other one answers on.
+        os.kill(workers.pids()[0], signal.SIGKILL)
+        until(lambda: "hunyuan_worker_restarts_total 1.0" in workers.admin("/metrics").text, workers.process)
+        answers = [workers.admin(f"/api/exchanges/{id}/raw/came") for id in ids]
+        assert {answer.status_code for answer in answers} == {200, 503}
+        lost = next(answer for answer in answers if answer.status_code == 503)
+        assert lost.json()["error"]["code"] == "admin_worker_silent"
+        assert "ended" in lost.json()["error"]["message"]
+
+
+def exchanges(workers: Workers) -> list[str]:
+    """The ids of all that are over, the oldest first."""
+    found = workers.admin("/api/exchanges?limit=1000").json()["exchanges"]
+    return [one["id"] for one in sorted(found, key=lambda one: one["at"]) if one["over"]]
+
+
 def test_what_is_wrong_is_said_once(endpoint: Simulator, tmp_path: Path) -> None:
     words = ["--workers", "3", "--port", str(free_port()), "--reverse-port", str(free_port())]
     wrong = [*command("run"), *words, "--set", "hunyuan_mode=wrong"]

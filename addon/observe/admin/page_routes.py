@@ -8,8 +8,8 @@ from ...exchange import Response
 from ...wire import proxy_errors
 from ...wire.openai_error import ProxyError
 from .guard import Who
-from .parameters import Parameter, text
-from .route import HTML, Call, Route
+from .parameters import Parameter, number, text
+from .route import HTML, PLAIN, Call, Route
 from .schemas import TEXT
 
 _FILE = text(80, pattern=r"[A-Za-z0-9._-]+", examples=["page.css", "main.js"])
@@ -50,4 +50,55 @@ OF_THE_PAGE: Sequence[Route] = (
         answers={200: ("The file.", "*/*", {})},
     ),
 )
-ASKED_BY_IT: Sequence[Route] = ()
+_ID = Parameter(
+    "id",
+    "The id of the exchange.",
+    text(64, pattern=r"[0-9A-Za-z-]+", examples=["5b37e441-0274-4aed-90ed-d3176dc2deac"]),
+    "path",
+)
+_CONTENTS: Sequence[Route] = (
+    Route(
+        method="GET",
+        path="/api/exchanges/{id}/raw/{part}",
+        who=Who.ADMIN,
+        summary="A body of an exchange, without content coding: as it came, as it left, its client's answer.",
+        answer=asks("raw"),
+        parameters=[
+            _ID,
+            Parameter("part", "Which one.", text(6, enum=["came", "sent", "answer"]), "path"),
+            Parameter("pretty", "1: JSON is set out for people.", number(0, 1, "integer")),
+        ],
+        answers={200: ("The body.", PLAIN, {})},
+    ),
+    Route(
+        method="GET",
+        path="/api/exchanges/{id}/curl",
+        who=Who.ADMIN,
+        summary="A command for bash that sends the client's request once more; its key is to be in API_KEY.",
+        answer=asks("curl"),
+        parameters=[_ID],
+        answers={200: ("The command.", PLAIN, {})},
+    ),
+    Route(
+        method="GET",
+        path="/api/exchanges/{id}/images/{number}",
+        who=Who.ADMIN,
+        summary="An image of the client's request: PNG, JPEG, GIF or WebP.",
+        answer=asks("image"),
+        parameters=[_ID, Parameter("number", "Which one, from 1 on.", number(1, 100_000, "integer"), "path")],
+        answers={200: ("The image.", "image/*", {})},
+    ),
+    Route(
+        method="GET",
+        path="/api/sessions/{session}/export/{format}",
+        who=Who.ADMIN,
+        summary="A session as a file, JSON lines or HAR: all its exchanges that are kept, without keys.",
+        answer=asks("export"),
+        parameters=[
+            Parameter("session", "The id of the session.", text(200), "path"),
+            Parameter("format", "Of the file.", text(5, enum=["jsonl", "har"]), "path"),
+        ],
+        answers={200: ("The file.", "*/*", {})},
+    ),
+)
+ASKED_BY_IT: Sequence[Route] = (*_CONTENTS,)
