@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..exchange import JsonObject
-from ..texts.terminal import say
+from ..texts.sentence import Sentence
 from ..wire import json_body, sse, usage
 from . import formats, shorten
 
@@ -29,7 +29,7 @@ class Answer:
 
     choices: list[Choice] = field(default_factory=list)
     usage: JsonObject | None = None
-    problems: list[str] = field(default_factory=list)
+    problems: list[Sentence] = field(default_factory=list)
 
     def choice(self, index: object) -> Choice:
         """The choice with `index`, added if it is new."""
@@ -65,15 +65,15 @@ def from_stream(data: bytes, *, under_way: bool = False) -> Answer:
         try:
             chunk = shorten.parse(payload)
         except json_body.InvalidJson:
-            answer.problems.append(say("an event of {count} bytes is not valid JSON", count=len(payload)))
+            answer.problems.append(Sentence("an event of {count} bytes is not valid JSON", count=len(payload)))
             continue
         if isinstance(chunk, dict):
             done = done or formats.is_end(chunk)
             _take(answer, formats.as_chunk(chunk), "delta")
     if not under_way and answer.choices and not any(choice.finish_reason for choice in answer.choices):
-        answer.problems.append(say("the stream ends without a finish reason"))
+        answer.problems.append(Sentence("the stream ends without a finish reason"))
     elif not done:
-        answer.problems.append(say("the stream ends without [DONE]"))
+        answer.problems.append(Sentence("the stream ends without [DONE]"))
     return answer
 
 
@@ -81,7 +81,7 @@ def _take(answer: Answer, chunk: JsonObject, key: str) -> None:
     error = chunk.get("error")
     if error is not None:
         message = error.get("message", error) if isinstance(error, dict) else error
-        answer.problems.append(say("error: {message}", message=message))
+        answer.problems.append(Sentence("error: {message}", message=message))
     used = usage.of_answer(chunk)
     if used is not None:
         answer.usage = (answer.usage or {}) | used
