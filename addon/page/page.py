@@ -11,7 +11,7 @@ from ..exchange import Response
 from ..texts.terminal import say
 from ..wire import proxy_errors, safe_text
 from ..wire.openai_error import ProxyError
-from . import files, story, story_rest
+from . import files, raw, story, story_rest
 from .sources import Sources
 
 logger = logging.getLogger("hunyuan_fix")
@@ -23,6 +23,7 @@ type Asked = Callable[[Sources, Mapping[str, Any], str], Answer | Awaitable[Answ
 ASKED: Mapping[str, Asked] = {
     "answer": story_rest.growing,
     "image": story_rest.image,
+    "raw": raw.raw,
     "rows": story_rest.rows,
     "story": story.answer,
     "text": story_rest.text,

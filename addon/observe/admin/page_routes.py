@@ -10,7 +10,7 @@ from ...wire.openai_error import ProxyError
 from . import schemas
 from .guard import Who
 from .parameters import Parameter, number, text
-from .route import HTML, JSON, Call, Route
+from .route import HTML, JSON, PLAIN, Call, Route
 from .schemas import ANYTHING, INTEGER, TEXT
 
 _FILE = text(80, pattern=r"[A-Za-z0-9._-]+", examples=["page.css", "main.js"])
@@ -51,10 +51,30 @@ OF_THE_PAGE: Sequence[Route] = (
         answers={200: ("The file.", "*/*", {})},
     ),
 )
-_ID = Parameter("id", "The id of the exchange.", text(64, pattern=r"[0-9A-Za-z-]+", examples=["5b37e441-0274"]), "path")
+_ID = Parameter(
+    "id",
+    "The id of the exchange.",
+    text(64, pattern=r"[0-9A-Za-z-]+", examples=["5b37e441-0274-4aed-90ed-d3176dc2deac"]),
+    "path",
+)
+_CONTENTS: Sequence[Route] = (
+    Route(
+        method="GET",
+        path="/api/exchanges/{id}/raw/{part}",
+        who=Who.ADMIN,
+        summary="A body of an exchange, without content coding: as it came, as it left, its client's answer.",
+        answer=asks("raw"),
+        parameters=[
+            _ID,
+            Parameter("part", "Which one.", text(6, enum=["came", "sent", "answer"]), "path"),
+            Parameter("pretty", "1: JSON is set out for people.", number(0, 1, "integer")),
+        ],
+        answers={200: ("The body.", PLAIN, {})},
+    ),
+)
 _SIDES: JsonObject = {"type": "string", "enum": ["came", "sent"]}
 _POINTER = text(2000)
-ASKED_BY_IT: Sequence[Route] = (
+_STORY: Sequence[Route] = (
     Route(
         method="GET",
         path="/api/exchanges/{id}/story",
@@ -113,3 +133,4 @@ ASKED_BY_IT: Sequence[Route] = (
         answers={200: ("The answer.", JSON, schemas.GROWING)},
     ),
 )
+ASKED_BY_IT: Sequence[Route] = (*_CONTENTS, *_STORY)
