@@ -159,7 +159,7 @@ def _rows(sides: Sides) -> Iterator[tuple[tuple[str, str], int]]:
 
 def _row(place: Place, row_at: Mapping[tuple[str, str], int]) -> int:
     """The row in which a place stands; -1: in none."""
-    for side, pointer in (("sent", place.final), ("came", place.original)):
+    for side, pointer in (("came", place.original), ("sent", place.final)):
         # A message is at the second level of a body (`/messages/3`), or at the first (`/system`).
         parts = (pointer or "").split("/")
         for depth in (3, 2):

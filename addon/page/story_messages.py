@@ -30,6 +30,8 @@ _OWN: Final = frozenset(
     ["role", "content", "name", "tool_call_id", "tool_calls", "function_call", "reasoning_content", "type"]
 )
 """Fields of messages that are shown in a way of their own."""
+_LINE: Final = 100
+"""Characters within which the end of a line is looked for."""
 _DATA_URL: Final = re.compile(r"data:image/[\w.+-]+;base64,", re.IGNORECASE)
 
 
@@ -231,7 +233,7 @@ class Room:
     def __init__(self, characters: int = 1_500_000) -> None:
         self.left = characters
 
-    def spans(self, text: str, marks: Sequence[tuple[int, int]] = (), most: int = 1600) -> list[Span]:
+    def spans(self, text: str, marks: Sequence[tuple[int, int]] = (), most: int = 800) -> list[Span]:
         """`text` in parts: marked ones, and gaps in the place of long stretches that aren't marked."""
         spans: list[Span] = []
         at = 0
@@ -262,9 +264,13 @@ class Room:
         if len(text) <= head + tail + 80:
             self._add(spans, text, mark)
             return
-        self._add(spans, text[:head], mark)
-        spans.append({"gap": len(text) - head - tail})
-        self._add(spans, text[len(text) - tail :], mark)
+        # At the end of a line, where one is near.
+        line = text.rfind("\n", head - _LINE, head) + 1 if head > _LINE else 0
+        end = text.find("\n", len(text) - tail, len(text) - tail + _LINE) if tail > _LINE else -1
+        begin, rest = line or head, end if end >= 0 else len(text) - tail
+        self._add(spans, text[:begin], mark)
+        spans.append({"gap": rest - begin})
+        self._add(spans, text[rest:], mark)
 
     def _add(self, spans: list[Span], text: str, mark: bool) -> None:
         if not text:

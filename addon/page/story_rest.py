@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypedDict
 
 from ..exchange import JsonObject, Response, printable
 from ..observe.admin.route import json_answer
 from ..wire import proxy_errors
 from ..wire.openai_error import ProxyError
-from ..workers import LIGHT
 from . import story, story_answer, story_changes, story_messages
 from .content import Content
+from .raw import of_exchange
 from .sources import Sources
 from .story_messages import Room
 from .story_sides import ShownRow
@@ -45,27 +45,13 @@ class Growing(TypedDict):
     answer: story_answer.ShownAnswer | None
 
 
-type Look = Callable[[Content], Response | ProxyError]
-
-
-async def _of_content(sources: Sources, id: str, look: Look) -> Response | ProxyError:
-    """What `look` finds in the content of an exchange, in a thread."""
-    contents = sources.contents
-
-    def work(_: object) -> Response | ProxyError:
-        content = contents.get(id) if contents is not None else None
-        return proxy_errors.ADMIN_NO_SUCH_EXCHANGE() if content is None else look(content)
-
-    return await sources.workers.run(work, LIGHT)
-
-
 async def rows(sources: Sources, values: Mapping[str, Any], language: str) -> Response | ProxyError:
     """Rows that a story has folded. The answer of `/api/exchanges/{id}/rows`."""
 
     def look(content: Content) -> Response:
         return json_answer(rows_from(content, values.get("first", 0), values.get("count", MOST_ROWS), language))
 
-    return await _of_content(sources, values["id"], look)
+    return await of_exchange(sources, values["id"], look)
 
 
 def rows_from(content: Content, first: int, count: int, language: str) -> Rows:
@@ -85,7 +71,7 @@ async def text(sources: Sources, values: Mapping[str, Any], language: str) -> Re
     def look(content: Content) -> Response:
         return json_answer(text_of(content, values.get("of", "came"), values.get("at", "")))
 
-    return await _of_content(sources, values["id"], look)
+    return await of_exchange(sources, values["id"], look)
 
 
 def text_of(content: Content, side: str, pointer: str) -> Text:
@@ -105,10 +91,10 @@ async def image(sources: Sources, values: Mapping[str, Any], language: str) -> R
     def look(content: Content) -> Response | ProxyError:
         found = story_messages.image(_chat(content, values.get("of", "came")), values.get("at", ""))
         if found is None:
-            return proxy_errors.ADMIN_NO_SUCH_EXCHANGE()
+            return proxy_errors.ADMIN_NO_CONTENT()
         return Response(200, {"content-type": found[0]}, found[1])
 
-    return await _of_content(sources, values["id"], look)
+    return await of_exchange(sources, values["id"], look)
 
 
 async def growing(sources: Sources, values: Mapping[str, Any], language: str) -> Response | ProxyError:
@@ -121,7 +107,7 @@ async def growing(sources: Sources, values: Mapping[str, Any], language: str) ->
         told: Growing = {"bytes": size, "under_way": content.under_way, "answer": shown}
         return json_answer(told)
 
-    return await _of_content(sources, values["id"], look)
+    return await of_exchange(sources, values["id"], look)
 
 
 def _chat(content: Content, side: str) -> JsonObject:

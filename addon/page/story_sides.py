@@ -23,6 +23,8 @@ MOST_ROWS: Final = 300
 """Rows that a story has in it; the others are asked for."""
 _AROUND: Final = 1
 """Unchanged rows that are shown beside one that was changed, and at both ends."""
+_MOST_JOINED: Final = 6
+"""Messages on one side of a row: the first ones, and the last."""
 _MOST_COMPARED: Final = 4_000_000
 """Characters in which it is looked whether a message was joined to another."""
 
@@ -62,6 +64,8 @@ class ShownRow(TypedDict):
     came: list[ShownMessage]
     sent: list[ShownMessage]
     changes: list[int]
+    left_out: int
+    """Messages of what came that aren't listed: those between the first ones and the last."""
 
 
 class Fold(TypedDict):
@@ -144,13 +148,17 @@ class Sides:
         came = [self.came[at] for at in row.came]
         sent = [self.sent[at] for at in row.sent]
         marks = _marks(came, sent, work) if row.state in ("changed", "joined", "split") else {}
+        left_out = max(0, len(came) - _MOST_JOINED)
+        if left_out:
+            came = [*came[: _MOST_JOINED - 1], came[-1]]
         return {
             "row": number,
             "state": row.state,
             "moved": row.moved,
             "came": [_shown(message, marks, room) for message in came],
-            "sent": [_shown(message, marks, room) for message in sent],
+            "sent": [_shown(message, marks, room) for message in sent[:_MOST_JOINED]],
             "changes": row.changes,
+            "left_out": left_out,
         }
 
 

@@ -81,11 +81,11 @@ def bar(timeline: Sequence[JsonObject], now: float) -> Bar:
         kind, at, data = event["kind"], max(since, event["ms"]), event["data"]
         if kind in (events.CALLED, events.ENDED):
             continue  # calls of the addon's own, and ends of tries: within a part
-        if kind == events.DESCRIBED:
+        if kind == events.DESCRIBED or (kind == events.REPAIRED and doing == "came"):
             # It tells its end, and how long it took.
             begin = max(since, at - _number(data.get("ms")))
             close(begin)
-            since, doing = begin, "described"
+            since, doing = begin, "described" if kind == events.DESCRIBED else "repaired"
         elif kind == events.QUEUED and doing == "waited" and tries:
             close(at)  # the next try waits for a slot
             since, doing, note = at, "queued", ""

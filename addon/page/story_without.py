@@ -60,7 +60,8 @@ def _asked(exchange: Exchange, came: bytes, language: str) -> Without:
     problems = prediction.problems(body, dialect.house, exchange.profile)
     if not problems:
         return {"kind": "accepted", "refusal": None, "more": 0}
-    return {"kind": "refused", "refusal": _refusal(problems[0], language), "more": len(problems) - 1}
+    first = next(filter(prediction.is_proven, problems), problems[0])
+    return {"kind": "refused", "refusal": _refusal(first, language), "more": len(problems) - 1}
 
 
 def _refusal(problem: Problem, language: str) -> Refusal:

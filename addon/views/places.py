@@ -85,6 +85,8 @@ class _Places:
         if change.pointer.startswith("/tools/"):
             return self._of_tool(change.pointer)
         original, final = (_existing(change.pointer, body) for body in (self._original, self._final))
+        if message is not None:
+            final = None  # a translation names messages of the client's format: those that left have other numbers
         # A removed parameter is nowhere: "/" would say that the whole request is meant.
         return Place(_unless_root(original, change), _unless_root(final, change))
 

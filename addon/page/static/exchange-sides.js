@@ -16,7 +16,7 @@ export function both(place) {
   const tools = above(place, sides.parameters.tools, 'tools');
   const parameters = above(place, sides.parameters.parameters, 'parameters');
   const element = h(isAlone ? 'div.sides.alone' : 'div.sides', {},
-    isAlone ? h('p.muted', {}, t(story.observed ? 'exchange.sides.observed' : 'exchange.sides.unchanged')) : chooser(() => element),
+    isAlone ? h('p.muted', {}, story.observed ? t('exchange.sides.observed') : t('exchange.sides.unchanged')) : chooser(() => element),
     h('div.heads', {'aria-hidden': 'true'}, isAlone ? null : [
       h('span', {}, t('exchange.came'), ' ', tag(format(sides.came_format))),
       h('span', {}, t('exchange.sent'), ' ', tag(format(sides.sent_format)))]),
@@ -54,8 +54,14 @@ function item(place, row) {
   ];
   return h(`li.pair.is-${state}`, {id: `row-${row.row}`, tabindex: '-1'},
     isChanged || changes.length ? h('div.labels', {}, labels) : null,
-    h('div.cell.came', {}, h('span.which', {}, t('exchange.came')), came.map((one) => message(place, one, 'came')), came.length ? null : h('p.muted.small', {}, t('exchange.not-in'))),
+    h('div.cell.came', {}, h('span.which', {}, t('exchange.came')), listedWithGap(place, row), came.length ? null : h('p.muted.small', {}, t('exchange.not-in'))),
     place.story.sides.rewritten ? h('div.cell.sent', {}, h('span.which', {}, t('exchange.sent')), sent.map((one) => message(place, one, 'sent')), sent.length ? null : h('p.muted.small', {}, t('exchange.no-longer'))) : null);
+}
+
+function listedWithGap(place, {came, left_out: leftOut}) {
+  const shown = came.map((one) => message(place, one, 'came'));
+  if (leftOut) shown.splice(-1, 0, h('p.muted.small', {}, t('exchange.left-out-messages', {count: number(leftOut)})));
+  return shown;
 }
 
 function rule({story}, change) {
@@ -68,7 +74,7 @@ function rule({story}, change) {
 }
 
 function fold(place, {fold: first, count, changed}) {
-  const said = changed ? t('exchange.fold.changed', {count: number(count), changed: number(changed)}) : t(count === 1 ? 'exchange.fold.one' : 'exchange.fold', {count: number(count)});
+  const said = changed ? t('exchange.fold.changed', {count: number(count), changed: number(changed)}) : count === 1 ? t('exchange.fold.one') : t('exchange.fold', {count: number(count)});
   const button = h('button.gap', {type: 'button', onclick: () => open(place, element, first, first + count)}, said);
   const element = h('li.fold', {}, button);
   Object.assign(element.dataset, {first, end: first + count});

@@ -107,7 +107,7 @@ function compared({without, head: {facts}, changes, observed}) {
     refused: () => [
       h('p', {}, tag(`HTTP ${refusal.status}`, 'bad'), ' ', h('q', {}, refusal.message)),
       h('p.small.muted', {}, refusal.pointer ? [h('code', {}, refusal.pointer), ' '] : null, refusal.reason,
-        more ? ` ${t(more === 1 ? 'exchange.without.one-more' : 'exchange.without.more', {count: number(more)})}` : null),
+        more ? [' ', more === 1 ? t('exchange.without.one-more') : t('exchange.without.more', {count: number(more)})] : null),
       refusal.proven ? null : h('p.small.muted', {}, t('exchange.without.claimed'))],
   }[without.kind]();
   const status = facts.status ? tag(`HTTP ${facts.status}`, facts.status < 400 ? 'good' : 'bad') : tag(facts.over ? t('exchange.no-answer') : t('exchange.under-way'), facts.over ? 'warn' : 'accent');
@@ -129,7 +129,7 @@ function listed({story}) {
     .map((kind) => t(`exchange.tokens.${kind}`, {count: compact(usage[kind])}));
   return [
     [t('exchange.at'), h('time', {datetime: new Date(facts.at * 1000).toISOString()}, date(facts.at))],
-    [t('exchange.took'), facts.over ? duration(facts.ms ?? story.time.ms) : null],
+    [t('exchange.took'), facts.over ? duration(story.time.ms) : null],
     [t('exchange.client'), [facts.client, facts.program].filter(Boolean).join(' · ')],
     [t('exchange.formats'), facts.dialect ? (sent && sent !== facts.dialect ? `${format(facts.dialect)} → ${format(sent)}` : format(facts.dialect)) : null],
     [t('exchange.host'), facts.upstream],
@@ -188,8 +188,8 @@ function one(change, sides) {
     h('div.row', {},
       h('code.rule', {}, change.rule),
       change.why ? h('span', {}, change.why) : null,
-      change.count > 1 ? tag(`× ${number(change.count)}`) : null),
-    places(change, sides),
+      change.count > 1 ? tag(`× ${number(change.count)}`) : null,
+      places(change, sides)),
     change.because || change.repairs ? h('details', {},
       h('summary', {}, t('exchange.why-rule')),
       h('p', {}, prose(change.repairs)),

@@ -138,6 +138,7 @@ export default {
   "exchange.parameters": {"en": "Parameters ({count})", "zh": "参数（{count}）"},
   "exchange.changed-count": {"en": "{count} changed", "zh": "{count} 项有改动"},
   "exchange.more-parameters": {"en": "{count} more are in the raw JSON.", "zh": "另有 {count} 项，请看原始 JSON。"},
+  "exchange.left-out-messages": {"en": "… {count} more messages, in the raw JSON …", "zh": "…… 中间还有 {count} 条消息，请看原始 JSON ……"},
   "exchange.more-pieces": {"en": "{count} more parts are in the raw JSON.", "zh": "另有 {count} 个片段，请看原始 JSON。"},
   "exchange.no-content": {"en": "(empty)", "zh": "（空）"},
   "exchange.role.system": {"en": "System", "zh": "系统"},
