@@ -115,7 +115,7 @@ def story(told: Told, content: Content | None, why: WhyNot, language: str) -> St
     changes = story_changes.shown(groups, rules, bodies.sides if bodies else None, language)
     usage = {name: count for name, count in summary.get("usage", {}).items() if type(count) is int}
     return {
-        "head": story_head.head(summary, content, language),
+        "head": story_head.head(summary, told.timeline, content, language),
         "time": story_time.bar(told.timeline, told.now),
         "changes": changes,
         "observed": summary.get("mode") == "observe",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, TypedDict
 
 from .. import dialects, profiles
@@ -44,9 +45,12 @@ class Head(TypedDict):
     warning: str
 
 
-def head(summary: JsonObject, content: Content | None, language: str) -> Head:
+def head(summary: JsonObject, timeline: Sequence[JsonObject], content: Content | None, language: str) -> Head:
     """The head of an exchange."""
     facts = {name: summary[name] for name in _TOLD if name in summary}
+    hosts = [event["data"]["upstream"] for event in timeline if event["data"].get("upstream")]
+    if hosts:
+        facts["upstream"] = hosts[-1]
     warning = content.exchange.get("warning") if content is not None else ""
     return {
         "facts": facts,

@@ -239,7 +239,7 @@ class Room:
         at = 0
         for begin, end in marks:
             self._plain(spans, text[at:begin], most, is_first=not spans, is_last=False)
-            self._cut(spans, text[begin:end], 2 * most, mark=True)
+            self._cut(spans, text[begin:end], most, mark=True)
             at = end
         self._plain(spans, text[at:], most, is_first=not spans, is_last=True)
         return spans

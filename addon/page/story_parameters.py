@@ -76,17 +76,9 @@ def _tools(came: JsonObject, sent: JsonObject, groups: Sequence[Group], room: Ro
         changes = sorted({*of_place.get(("came", mine), ()), *of_place.get(("sent", its), ())})
         ways = ("" if mine is None else f"/tools/{mine}", "" if its is None else f"/tools/{its}")
         name = _name(tools[0]) or _name(tools[1]) or "?"
-        if (texts[0] == texts[1] and not changes) or whole >= _MOST_SHOWN:
-            state = (
-                "same"
-                if texts[0] == texts[1]
-                else "changed"
-                if None not in texts
-                else "added"
-                if mine is None
-                else "removed"
-            )
-            found.append(_named(name, state, ways, changes))
+        is_same = None not in texts and (texts[0] == texts[1] or _said(tools[0]) == _said(tools[1]))
+        if (is_same and not changes) or whole >= _MOST_SHOWN:
+            found.append(_named(name, "same" if is_same else _state(*texts), ways, changes))
         else:
             whole += 1
             found.append(_pair(name, ways, texts, changes, (room, work)))
@@ -136,6 +128,16 @@ def _state(came: str | None, sent: str | None) -> str:
     if came is None or sent is None:
         return "added" if came is None else "removed"
     return "same" if came == sent else "changed"
+
+
+def _said(tool: Any) -> Any:
+    """What a tool says in any format: its name, what it is for, what it takes."""
+    function = tool.get("function") if isinstance(tool, dict) else None
+    holder = function if isinstance(function, dict) else tool
+    if not isinstance(holder, dict):
+        return holder
+    schema = holder.get("parameters", holder.get("input_schema"))
+    return holder.get("name"), holder.get("description"), schema
 
 
 def _name(tool: Any) -> str:

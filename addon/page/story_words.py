@@ -16,6 +16,7 @@ _MOST_PAIRS = 40_000
 """Words times words of a part that are compared each with each; a larger part is marked as a whole."""
 _MOST_LINES = 20_000
 """Lines of one text. In a longer one all between what both begin and end with is marked."""
+_LONGEST_WORD = 64
 _ISLAND = 3
 """Characters that are the same between two differences: so few, and they are marked, too."""
 
@@ -30,8 +31,9 @@ class Work:
 def differences(old: str, new: str, work: Work) -> tuple[Ranges, Ranges]:
     """The parts of `old` that are gone, and those of `new` that are new."""
     # 1. What both begin and end with: all of most texts.
-    first = _common(old, new)
-    last = min(_common(old[first:][::-1], new[first:][::-1]), len(old) - first, len(new) - first)
+    first = _word_edge(old, new, _common(old, new))
+    last = _common(old[first:][::-1], new[first:][::-1])
+    last = _word_edge(old[first:][::-1], new[first:][::-1], last)
     gone, came = old[first : len(old) - last], new[first : len(new) - last]
     # 2. Line by line, then word by word within lines that differ.
     found = list(_changed(gone, came, work))
@@ -95,6 +97,19 @@ def _common(one: str, other: str) -> int:
         else:
             most = middle
     return least
+
+
+def _word_edge(one: str, other: str, common: int) -> int:
+    """`common`, or less where that is within a word of one of them."""
+    for at in range(common, max(0, common - _LONGEST_WORD), -1):
+        is_within = any(_is_word(text[at - 1]) and _is_word(text[at : at + 1]) for text in (one, other))
+        if not is_within:
+            return at
+    return 0 if common <= _LONGEST_WORD else common
+
+
+def _is_word(character: str) -> bool:
+    return character.isascii() and (character.isalnum() or character == "_")
 
 
 def _joined(text: str, ranges: Ranges) -> Ranges:

@@ -97,8 +97,9 @@ function failed(failure, facts) {
 }
 
 /** What would have happened without the addon, beside what has. */
-function compared({without, head: {facts}, changes, observed}) {
+function compared({without, head: {facts, failure}, changes, observed}) {
   if (without.kind === 'unknown' && !changes.length) return null;
+  if (without.kind === 'accepted' && failure) return null; // what it failed for has nothing to do with its body
   const {refusal, more} = without;
   const said = {
     accepted: () => [h('p', {}, t('exchange.without.accepted'))],
@@ -112,8 +113,8 @@ function compared({without, head: {facts}, changes, observed}) {
   }[without.kind]();
   const status = facts.status ? tag(`HTTP ${facts.status}`, facts.status < 400 ? 'good' : 'bad') : tag(facts.over ? t('exchange.no-answer') : t('exchange.under-way'), facts.over ? 'warn' : 'accent');
   return h('div.compared', {},
-    h('div', {}, h('h3', {}, t('exchange.without')), said),
-    h('div', {}, h('h3', {}, t('exchange.with')), h('p', {}, status, ' ', observed ? t('exchange.with.observed') : withFix(facts, changes))));
+    h('div', {}, h('h2', {}, t('exchange.without')), said),
+    h('div', {}, h('h2', {}, t('exchange.with')), h('p', {}, status, ' ', observed ? t('exchange.with.observed') : withFix(facts, changes))));
 }
 
 function withFix(facts, changes) {
@@ -125,7 +126,7 @@ function withFix(facts, changes) {
 function listed({story}) {
   const {facts, upstream_format: sent} = story.head;
   const {usage = {}} = facts;
-  const tokens = ['input', 'cached', 'output', 'reasoning'].filter((kind) => usage[kind] !== undefined)
+  const tokens = ['input', 'cached', 'output', 'reasoning'].filter((kind) => usage[kind] || (usage[kind] === 0 && (kind === 'input' || kind === 'output')))
     .map((kind) => t(`exchange.tokens.${kind}`, {count: compact(usage[kind])}));
   return [
     [t('exchange.at'), h('time', {datetime: new Date(facts.at * 1000).toISOString()}, date(facts.at))],
@@ -179,22 +180,31 @@ function changed({story}, sides) {
   if (!story.changes.length) return h('p.muted', {}, story.head.facts.over || story.sides ? t('exchange.nothing-changed') : t('exchange.not-yet'));
   return [
     story.observed ? h('p.note', {}, t('exchange.only-observed')) : null,
-    h('ol.changes', {}, story.changes.map((change) => one(change, sides))),
+    h('ol.changes', {}, byRule(story.changes).map((alike) => ruleWith(alike, sides))),
   ];
 }
 
-function one(change, sides) {
-  return h('li.change', {id: `change-${change.number}`, tabindex: '-1'},
-    h('div.row', {},
-      h('code.rule', {}, change.rule),
-      change.why ? h('span', {}, change.why) : null,
-      change.count > 1 ? tag(`× ${number(change.count)}`) : null,
-      places(change, sides)),
-    change.because || change.repairs ? h('details', {},
-      h('summary', {}, t('exchange.why-rule')),
-      h('p', {}, prose(change.repairs)),
-      h('p.muted', {}, prose(change.because)),
-      change.file ? h('p.small.muted', {}, h('code', {}, `addon/${change.file}`)) : null) : null);
+function byRule(changes) {
+  const found = new Map();
+  for (const change of changes) found.set(change.rule, [...(found.get(change.rule) ?? []), change]);
+  return [...found.values()];
+}
+
+/** A rule with what it has changed. */
+function ruleWith(alike, sides) {
+  const [{rule, because, repairs, file}] = alike;
+  return h('li.rule-of', {},
+    h('div', {}, h('code.rule', {}, rule)),
+    h('div', {},
+      alike.map((change) => h('div.change.row', {id: `change-${change.number}`, tabindex: '-1'},
+        change.why ? h('span', {}, change.why) : null,
+        change.count > 1 ? tag(`× ${number(change.count)}`) : null,
+        places(change, sides))),
+      because || repairs ? h('details', {},
+        h('summary', {}, t('exchange.why-rule')),
+        h('p', {}, prose(repairs)),
+        h('p.muted', {}, prose(because)),
+        file ? h('p.small.muted', {}, h('code', {}, `addon/${file}`)) : null) : null));
 }
 
 const FEW = 6;
