@@ -9,9 +9,11 @@ from .dialects import UPSTREAM_DIALECTS
 from .dialects.base import BadRequest, House, UpstreamDialect
 from .rules import RuleContext
 from .simulator import checks, tencent_cloud
-from .simulator.checks import Problem
 from .simulator.checks import ProfileName as Simulated
 from .wire import json_body, proxy_errors, rule_names
+
+type Problem = checks.Problem
+"""One refusal."""
 
 _SIMULATED: Mapping[str, Simulated] = {"hunyuan": "hunyuan", "tokenhub": "tokenhub", "moonshot": "moonshot"}
 """The profiles whose endpoints the simulator knows, beside those of Tencent Cloud's own API."""
@@ -68,8 +70,8 @@ def _native_problems(body: object, house: House, profile_name: str, upstream: Up
         else:
             tencent_cloud.texts(sent)
     except BadRequest as error:
-        return [Problem("", 400, {"error": proxy_errors.UNTRANSLATABLE(why=error.message).fields()})]
+        return [checks.Problem("", 400, {"error": proxy_errors.UNTRANSLATABLE(why=error.message).fields()})]
     except tencent_cloud.Error as error:
         given = {"message": error.message, "code": error.code}
-        return [Problem(error.code, 200, {"error": given})]
+        return [checks.Problem(error.code, 200, {"error": given})]
     return []

@@ -124,7 +124,8 @@ def describe(exchange: Exchange, sent: bytes, messages: Sequence[Message]) -> No
 
 def prompt_cache(exchange: Exchange | None, usage: Mapping[str, int]) -> PromptCache | None:
     """How much was cached; `None`: the answer doesn't say."""
-    note = exchange.notes.get("prompt-cache", {}) if exchange is not None else {}
+    given_note: Any = exchange.notes.get("prompt-cache") if exchange is not None else None
+    note = given_note if isinstance(given_note, dict) else {}
     given, cached = usage.get("input"), usage.get("cached")
     if type(given) is not int or type(cached) is not int:
         given, cached = note.get("input"), note.get("cached")

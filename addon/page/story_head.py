@@ -15,7 +15,7 @@ from .content import Content
 
 _LONGEST: Final = 2000
 """Characters of an error's message."""
-_TOLD: Final = (
+_TOLD: Final[tuple[str, ...]] = (
     *("id", "at", "over", "last", "client", "program", "model", "sent_model", "dialect", "profile", "mode"),
     *("upstream", "method", "path", "status", "how", "outcome", "failure", "error", "left", "streamed", "usage"),
     *("tokens", "session", "session_named", "tries", "ms", "addon_ms", "vision_ms", "queue_ms", "first_byte_ms"),

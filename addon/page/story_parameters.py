@@ -62,7 +62,7 @@ def parameters(came: JsonObject, sent: JsonObject, groups: Sequence[Group], room
 
 
 def _tools(came: JsonObject, sent: JsonObject, groups: Sequence[Group], room: Room, work: Work) -> list[Parameter]:
-    ours, theirs = (body.get("tools") if isinstance(body.get("tools"), list) else [] for body in (came, sent))
+    ours, theirs = _listed(came), _listed(sent)
     there = same_tools({"tools": ours}, {"tools": theirs})
     back = {at: number for number, at in there.items()}
     pairs: list[tuple[int | None, int | None]] = [(back.get(at), at) for at in range(len(theirs))]
@@ -84,6 +84,11 @@ def _tools(came: JsonObject, sent: JsonObject, groups: Sequence[Group], room: Ro
             found.append(_pair(name, ways, texts, changes, (room, work)))
     found += [_named("", "", ("", ""), [])] * max(0, len(pairs) - len(found))
     return found
+
+
+def _listed(body: JsonObject) -> list[Any]:
+    tools = body.get("tools")
+    return tools if isinstance(tools, list) else []
 
 
 def _of_tools(groups: Sequence[Group]) -> dict[tuple[str, int | None], set[int]]:

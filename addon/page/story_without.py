@@ -52,10 +52,9 @@ def _asked(exchange: Exchange, came: bytes, language: str) -> Without:
     body = shorten.parse_object(came)
     if body is None:
         return {"kind": "unknown", "refusal": None, "more": 0}
-    if not dialect.is_house:
-        speaks = dialects.of_format(exchange.spoken or exchange.dialect) in profile.speaks
-        return {"kind": "unknown" if speaks or dialect.house == "native" else "no_such_api", "refusal": None, "more": 0}
-    if not prediction.is_known(exchange.profile):
+    if not dialect.is_house and dialects.of_format(exchange.spoken or exchange.dialect) not in profile.speaks:
+        return {"kind": "no_such_api", "refusal": None, "more": 0}
+    if not dialect.is_house or dialect.house == "native" or not prediction.is_known(exchange.profile):
         return {"kind": "unknown", "refusal": None, "more": 0}
     problems = prediction.problems(body, dialect.house, exchange.profile)
     if not problems:
