@@ -23,6 +23,7 @@ FLOORS = (
     {"cli", "hunyuan_fix"},
     {"hooks"},
     {"runtime", "pipeline", "views", "supervisor", "page"},
+    {"prediction"},
     {"steps"},
     {"options"},
     {"cascade", "relay"},
@@ -48,6 +49,8 @@ IMPURE = {"mitmproxy", "mitmproxy_rs", "httpx", "httpcore", "tornado", "asyncio"
 """What pure rooms do not import, nor anything that imports it."""
 KNOW_MITMPROXY = {"hunyuan_fix", "hooks", "views"}
 """Rooms that may import mitmproxy, beside one file of `cli`."""
+KNOW_SIMULATOR = {"cli", "prediction"}
+"""Rooms that may import the simulator: to start it, and to ask what it would refuse."""
 
 BY_NAME = {
     "rules/base.py": "rules, by the names in `CHAT_RULES`",
@@ -208,8 +211,8 @@ def knowing_mitmproxy(found: Iterable[Import]) -> list[str]:
 
 
 def mixing(addon: Iterable[Import], simulator: Iterable[Import]) -> list[str]:
-    """Where the simulator knows the proxy, or the proxy, but for `cli`, the simulator."""
-    used = [str(one) for one in addon if one.own and one.imported == "simulator" and one.importer != "cli"]
+    """Where the simulator knows the proxy, or the proxy, but for a few rooms, the simulator."""
+    used = [str(one) for one in addon if one.own and one.imported == "simulator" and one.importer not in KNOW_SIMULATOR]
     shared = [
         f"simulator/{one}"
         for one in simulator

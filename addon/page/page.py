@@ -11,7 +11,7 @@ from ..exchange import Response
 from ..texts.terminal import say
 from ..wire import proxy_errors, safe_text
 from ..wire.openai_error import ProxyError
-from . import curl, export, files, raw, sent_images
+from . import curl, export, files, raw, sent_images, story, story_rest
 from .sources import Sources
 
 logger = logging.getLogger("hunyuan_fix")
@@ -21,10 +21,15 @@ type Asked = Callable[[Sources, Mapping[str, Any], str], Answer | Awaitable[Answ
 """The process, parameters, the reader's language -> the answer. On the event loop: what takes long goes to a thread."""
 
 ASKED: Mapping[str, Asked] = {
+    "answer": story_rest.growing,
     "curl": curl.curl,
     "export": export.export,
-    "image": sent_images.image,
+    "sent_image": sent_images.image,
+    "story_image": story_rest.image,
     "raw": raw.raw,
+    "rows": story_rest.rows,
+    "story": story.answer,
+    "text": story_rest.text,
 }
 """What is asked for -> what answers it."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..exchange import JsonObject
-from ..texts.terminal import say
+from ..texts.sentence import Sentence
 from ..wire import json_body, sse, usage
 from . import formats, shorten
 
@@ -21,6 +22,15 @@ class Choice:
     text: str = ""
     calls: list[JsonObject] = field(default_factory=list)
     finish_reason: str = ""
+    pieces: defaultdict[object, list[str]] = field(default_factory=lambda: defaultdict(list), compare=False)
+    """What has come of each text: a long one comes in many pieces. By the index of a call, or the name of a field."""
+    by_index: dict[int, JsonObject] = field(default_factory=dict, compare=False)
+
+    def finish(self) -> None:
+        """Nothing more comes."""
+        self.reasoning, self.text = "".join(self.pieces["reasoning"]), "".join(self.pieces["text"])
+        for index, call in self.by_index.items():
+            call["function"]["arguments"] = "".join(self.pieces[index])
 
 
 @dataclass(slots=True)
@@ -29,22 +39,28 @@ class Answer:
 
     choices: list[Choice] = field(default_factory=list)
     usage: JsonObject | None = None
-    problems: list[str] = field(default_factory=list)
+    problems: list[Sentence] = field(default_factory=list)
+    by_index: dict[int, Choice] = field(default_factory=dict, compare=False)
 
     def choice(self, index: object) -> Choice:
         """The choice with `index`, added if it is new."""
         number = index if isinstance(index, int) else 0
+        if number not in self.by_index:
+            self.by_index[number] = Choice(number)
+            self.choices.append(self.by_index[number])
+        return self.by_index[number]
+
+    def finish(self) -> None:
+        """Nothing more comes."""
         for choice in self.choices:
-            if choice.index == number:
-                return choice
-        self.choices.append(Choice(number))
-        return self.choices[-1]
+            choice.finish()
 
 
 def from_body(body: JsonObject) -> Answer:
     """The answer in a parsed body; an error's message is its problem."""
     answer = Answer()
     _take(answer, formats.as_completion(body), "message")
+    answer.finish()
     return answer
 
 
@@ -65,15 +81,16 @@ def from_stream(data: bytes, *, under_way: bool = False) -> Answer:
         try:
             chunk = shorten.parse(payload)
         except json_body.InvalidJson:
-            answer.problems.append(say("an event of {count} bytes is not valid JSON", count=len(payload)))
+            answer.problems.append(Sentence("an event of {count} bytes is not valid JSON", count=len(payload)))
             continue
         if isinstance(chunk, dict):
             done = done or formats.is_end(chunk)
             _take(answer, formats.as_chunk(chunk), "delta")
+    answer.finish()
     if not under_way and answer.choices and not any(choice.finish_reason for choice in answer.choices):
-        answer.problems.append(say("the stream ends without a finish reason"))
+        answer.problems.append(Sentence("the stream ends without a finish reason"))
     elif not done:
-        answer.problems.append(say("the stream ends without [DONE]"))
+        answer.problems.append(Sentence("the stream ends without [DONE]"))
     return answer
 
 
@@ -81,7 +98,7 @@ def _take(answer: Answer, chunk: JsonObject, key: str) -> None:
     error = chunk.get("error")
     if error is not None:
         message = error.get("message", error) if isinstance(error, dict) else error
-        answer.problems.append(say("error: {message}", message=message))
+        answer.problems.append(Sentence("error: {message}", message=message))
     used = usage.of_answer(chunk)
     if used is not None:
         answer.usage = (answer.usage or {}) | used
@@ -96,8 +113,8 @@ def _take(answer: Answer, chunk: JsonObject, key: str) -> None:
 
 
 def _add(choice: Choice, delta: JsonObject) -> None:
-    choice.reasoning += _text(delta.get("reasoning_content"))
-    choice.text += _text(delta.get("content")) + _text(delta.get("refusal"))
+    choice.pieces["reasoning"].append(_text(delta.get("reasoning_content")))
+    choice.pieces["text"] += [_text(delta.get("content")), _text(delta.get("refusal"))]
     calls = delta.get("tool_calls")
     for position, frame in enumerate(calls if isinstance(calls, list) else []):
         if isinstance(frame, dict):
@@ -108,16 +125,16 @@ def _add(choice: Choice, delta: JsonObject) -> None:
 
 def _add_call(choice: Choice, frame: JsonObject, position: int) -> None:
     index = frame["index"] if isinstance(frame.get("index"), int) else position
-    call = next((call for call in choice.calls if call["index"] == index), None)
+    call = choice.by_index.get(index)
     if call is None:
-        call = {"index": index, "function": {"name": "", "arguments": ""}}
+        call = choice.by_index[index] = {"index": index, "function": {"name": "", "arguments": ""}}
         choice.calls.append(call)
     if frame.get("id"):
         call["id"] = frame["id"]
     function = frame.get("function")
     if isinstance(function, dict):
         call["function"]["name"] = function.get("name") or call["function"]["name"]
-        call["function"]["arguments"] += _arguments(function.get("arguments"))
+        choice.pieces[index].append(_arguments(function.get("arguments")))
 
 
 def _arguments(value: Any) -> str:

@@ -54,7 +54,7 @@ def _too_long(old: Sequence[str], new: Sequence[str]) -> str:
 
 def _diff(old: list[str], new: list[str], names: tuple[str, str]) -> Iterator[str]:
     """The lines of a unified diff; none where nothing differs."""
-    groups = _Matched(old, new).get_grouped_opcodes(_CONTEXT)
+    groups = Matched(old, new).get_grouped_opcodes(_CONTEXT)
     for number, group in enumerate(groups):
         if not number:
             yield from (f"--- {names[0]}", f"+++ {names[1]}")
@@ -72,7 +72,7 @@ def _range(first: int, end: int) -> str:
     return f"{first + 1}" if end - first == 1 else f"{first + (end > first)},{end - first}"
 
 
-class _Matched(difflib.SequenceMatcher[str]):
+class Matched(difflib.SequenceMatcher[str]):
     """Lines that two texts share, found in the time of their length; `difflib` takes the square of it.
 
     Lines that stand once in both are matched first, as many as keep their order (the patience diff). What is between

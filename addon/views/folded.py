@@ -39,6 +39,8 @@ class Fold:
     rule: str
     why: str
     pointers: list[tuple[str, str]] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    """The places of these changes among all."""
 
 
 def listing(changes: Sequence[Change], places: Sequence[Place] = ()) -> str:
@@ -67,10 +69,11 @@ def has_folds(changes: Sequence[Change], places: Sequence[Place] = ()) -> bool:
 def folds(changes: Sequence[Change], places: Sequence[Place] = ()) -> list[Fold]:
     """The changes by rule, reason and shape of their places, in the order of the first of each."""
     found: dict[tuple[str, ...], Fold] = {}
-    for change, pointers in zip(changes, _pointers(changes, places), strict=True):
+    for number, (change, pointers) in enumerate(zip(changes, _pointers(changes, places), strict=True)):
         shapes = [_NUMBER.sub("#", pointer) for pointer in pointers]
-        key = (change.rule, change.why, *shapes)
-        found.setdefault(key, Fold(change.rule, change.why)).pointers.append(pointers)
+        fold = found.setdefault((change.rule, change.why, *shapes), Fold(change.rule, change.why))
+        fold.pointers.append(pointers)
+        fold.numbers.append(number)
     return list(found.values())
 
 

@@ -70,8 +70,8 @@ class _Places:
         """Messages that the conversation had before those of this request (Responses)."""
         # A body that left in another format has other messages.
         is_same = len(left) == len(self._moved.origins)
-        self._in_sent_format = None if is_same else _found(came, self._final)
-        self._tools = _same_tools(self._original, self._final)
+        self._in_sent_format = None if is_same else found(came, self._final)
+        self._tools = same_tools(self._original, self._final)
 
     def of_all(self) -> list[Place]:
         return [self._of(number, change) for number, change in enumerate(self._changes)]
@@ -85,6 +85,8 @@ class _Places:
         if change.pointer.startswith("/tools/"):
             return self._of_tool(change.pointer)
         original, final = (_existing(change.pointer, body) for body in (self._original, self._final))
+        if message is not None:
+            final = None  # a translation names messages of the client's format: those that left have other numbers
         # A removed parameter is nowhere: "/" would say that the whole request is meant.
         return Place(_unless_root(original, change), _unless_root(final, change))
 
@@ -169,7 +171,7 @@ class _Places:
             chat = dialect.to_chat(_parsed(json_body.serialise(self._original)), {}, {})["messages"]
         except Exception:  # a body from a file may be anything, and so may what a translation makes of it
             return [], {}
-        return chat, _found(chat, self._original)
+        return chat, found(chat, self._original)
 
 
 def _unmoved(messages: int) -> Moved:
@@ -219,7 +221,7 @@ def _key(body: JsonObject, wanted: str) -> str | None:
     return next((key for key in body if key[:1].isupper() and key.replace("_", "").lower() == plain), None)
 
 
-def _same_tools(original: JsonObject, final: JsonObject) -> dict[int, int]:
+def same_tools(original: JsonObject, final: JsonObject) -> dict[int, int]:
     """The tools that came, by number, and the numbers under which they left: by name, or one for one."""
     came = [*_list(original, "tools"), *_list(original, "functions")]
     left = _list(final, "tools")
@@ -242,27 +244,34 @@ def _name(tool: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _found(messages: Sequence[Any], body: JsonObject) -> dict[int, str]:
-    """Where each of `messages` stands in `body`, in another format: by a text or an id that both have, in order.
+def found(messages: Sequence[Any], body: JsonObject) -> dict[int, str]:
+    """Where each of `messages` stands in `body`, in another format, as a JSON Pointer.
 
     A message of which nothing is found has no place there.
     """
     items = list(_items(body))
+    return {number: items[at][0] for number, at in same(messages, [item for _, item in items]).items()}
+
+
+def same(messages: Sequence[Any], items: Sequence[Any]) -> dict[int, int]:
+    """Which of `items` says what each of `messages` says: by a text or an id that both have, in order.
+
+    A message of which nothing is found has none.
+    """
     having: dict[str, list[int]] = defaultdict(list)
-    for number, (_, item) in enumerate(items):
+    for number, item in enumerate(items):
         for text in set(_strings(item)):
             having[text].append(number)
-    found: dict[int, str] = {}
+    known: dict[int, int] = {}
     reached = 0
     for number, message in enumerate(messages):
         for text in _strings(message):
             numbers = having.get(text, ())
             at = bisect_right(numbers, reached - 1)
             if at < len(numbers):
-                reached = numbers[at]
-                found[number] = items[reached][0]
+                known[number] = reached = numbers[at]
                 break
-    return found
+    return known
 
 
 def _items(body: JsonObject) -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..exchange import JsonObject
-from ..texts import Texts
+from ..texts import Texts, terminal
+from ..texts.sentence import in_language
 from ..texts.terminal import say
 from ..wire import json_body
 from . import assembled, formats, picture, shorten
@@ -53,7 +54,7 @@ def answer(body: bytes, *, streamed: bool, under_way: bool = False) -> str:
     if whole.usage:
         lines += ["", say("usage: {counts}", counts=", ".join(_counts(whole.usage)))]
     for problem in whole.problems:
-        lines += ["", f"! {problem}"]
+        lines += ["", f"! {in_language(terminal.language(), problem)}"]
     return printable("\n".join(lines).lstrip("\n") + "\n")
 
 

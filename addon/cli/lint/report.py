@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from ... import prediction
 from ...columns import width
 from ...exchange import Change, JsonObject, Response
 from ...rules.explained import explanations
@@ -129,7 +130,7 @@ def _mixed(said: str) -> str:
 def _problems(problems: Sequence[Problem]) -> Iterator[str]:
     for said, group in _grouped((_said(problem), problem) for problem in problems).items():
         yield f"    {paint(said, BOLD)}"
-        yield from _aligned([_split(problem.detail) for problem in group])
+        yield from _aligned([prediction.pointer_and_reason(problem) for problem in group])
 
 
 def _said(problem: Problem) -> str:
@@ -137,7 +138,7 @@ def _said(problem: Problem) -> str:
     error = problem.body["error"]
     named = error.get("code") or error.get("type") or ""  # Moonshot's errors have no code
     said = _plain(f"{problem.status} {named} {error['message']}")
-    return said if _proven(problem) else say("{error} (claimed, not proven)", error=said)
+    return said if prediction.is_proven(problem) else say("{error} (claimed, not proven)", error=said)
 
 
 def _changes(verdict: Verdict, told: set[str]) -> Iterator[str]:
@@ -212,7 +213,7 @@ def _plain_verdict(verdict: Verdict) -> JsonObject:
 
 
 def _plain_problem(problem: Problem) -> JsonObject:
-    pointer, reason = _split(problem.detail)
+    pointer, reason = prediction.pointer_and_reason(problem)
     error = problem.body["error"]
     return {
         "pointer": pointer,
@@ -220,7 +221,7 @@ def _plain_problem(problem: Problem) -> JsonObject:
         "status": problem.status,
         "code": error.get("code"),
         "message": error["message"],
-        "proven": _proven(problem),
+        "proven": prediction.is_proven(problem),
     }
 
 
@@ -238,17 +239,6 @@ def _plain_change(change: Change, place: Place) -> JsonObject:
 def _answer(refusal: Response) -> JsonObject:
     """The status and the message of an answer that the addon makes itself."""
     return {"status": refusal.status, "message": json_body.parse(refusal.body)["error"]["message"]}
-
-
-def _proven(problem: Problem) -> bool:
-    """Whether the refusal was seen or documented. The simulator's rows C are only claimed (its `--lenient`)."""
-    return not problem.row.startswith("C")
-
-
-def _split(detail: str) -> tuple[str, str]:
-    """A problem's JSON Pointer and its reason, which may be empty."""
-    pointer, _, reason = detail.partition(": ")
-    return pointer, reason
 
 
 def _aligned(rows: Sequence[tuple[str, str]]) -> Iterator[str]:

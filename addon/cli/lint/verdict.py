@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ... import pipeline, profiles, texts
+from ... import pipeline, prediction, profiles
 from ...access.call_keys import CallKeys
 from ...budgets.spending import Spending
 from ...cascade import Cascade
-from ...dialects import DIALECTS, UPSTREAM_DIALECTS, native
-from ...dialects.base import BadRequest, House, UpstreamDialect
+from ...dialects import DIALECTS, native
+from ...dialects.base import BadRequest
 from ...embeddings.vectors import KeptVectors
 from ...exchange import Exchange, JsonObject, Response
 from ...kept import KeepSettings
@@ -23,11 +23,10 @@ from ...options import Settings
 from ...pipeline import Pipeline
 from ...plugins.failures import Failures
 from ...route import is_translated
-from ...rules import RuleContext, embeddings
+from ...rules import embeddings
 from ...rules.explained import Explanation
 from ...runaway.memory import RunawayMemory
-from ...simulator import checks, tencent_cloud
-from ...simulator.checks import Problem, ProfileName
+from ...simulator.checks import Problem
 from ...steps.rules import context_of
 from ...stores import Chain, Memory
 from ...upstream.calls import Calls
@@ -36,13 +35,11 @@ from ...upstream.client import HttpClient
 from ...upstream.embedding_batches import EmbeddingBatches
 from ...views.places import Place, original_and_final
 from ...vision.vision_call import DryRunVision
-from ...wire import json_body, paths, proxy_errors, rule_names
+from ...wire import json_body, paths, proxy_errors
 from ...wire.host_names import canonical
 from ...workers import Workers
 from .reading import Request
 
-_SIMULATED: Mapping[str, ProfileName] = {"hunyuan": "hunyuan", "tokenhub": "tokenhub", "moonshot": "moonshot"}
-"""The profiles whose endpoints the simulator knows."""
 TARGET = "tokenhub"
 """The profile of the platform that requests go to unless their host or the user names another."""
 
@@ -151,7 +148,7 @@ def _judged(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
             refusal = proxy_errors.UNTRANSLATABLE(why=error.message, param=error.param).response()
         if refusal is not None:
             return Verdict(request, profile, [], exchange, refusal, [], [])
-    refused = _problems(body, dialect.house, profile)
+    refused = prediction.problems(body, dialect.house, profile)
     if not pipeline.repairable(body, dialect.house):
         return Verdict(request, profile, refused, exchange, None, [body], refused)
     exchange.chat = body
@@ -159,7 +156,7 @@ def _judged(request: Request, settings: Settings, *, rerouted: bool) -> Verdict:
     bodies = [] if answer else [body]
     if not answer and dialect.house == "embeddings":
         bodies = embeddings.batches(body, context_of(exchange, settings))
-    still_refused = [problem for sent in bodies for problem in _problems(sent, dialect.house, profile)]
+    still_refused = [problem for sent in bodies for problem in prediction.problems(sent, dialect.house, profile)]
     return Verdict(request, profile, refused, exchange, answer, bodies, still_refused)
 
 
@@ -180,37 +177,3 @@ def _in_its_format(
     exchange.chat = body
     answer = asyncio.run(steps.request(exchange))
     return Verdict(request, profile, [], exchange, answer, [] if answer else [exchange.chat], [])
-
-
-def _problems(body: object, house: House, profile: str) -> list[Problem]:
-    upstream = UPSTREAM_DIALECTS[profiles.load(profile).dialect]
-    if upstream.name == rule_names.TENCENT_CLOUD_UPSTREAM:
-        return _native_problems(body, house, profile, upstream)
-    simulated = _SIMULATED.get(profile)
-    if simulated is None:
-        return []
-    if house == "chat":
-        return list(checks.all_problems(body, simulated, strict=True))
-    problem = checks.embedding_problems(body, simulated, strict=True)
-    return [] if problem is None else [problem]
-
-
-def _native_problems(body: object, house: House, profile_name: str, upstream: UpstreamDialect) -> list[Problem]:
-    """Why Tencent Cloud's own API would refuse a body, once it is in the API's words."""
-    profile = profiles.load(profile_name)
-    chat = json_body.parse(json_body.serialise(body))
-    if not isinstance(chat, dict):
-        return []
-    try:
-        demands = RuleContext(profile, profile.model(chat.get("model")), texts.load("en"), None)
-        sent = json_body.parse(json_body.serialise(upstream.request(chat, demands, {})))
-        if house == "chat":
-            tencent_cloud.as_chat(sent)
-        else:
-            tencent_cloud.texts(sent)
-    except BadRequest as error:
-        return [Problem("", 400, {"error": proxy_errors.UNTRANSLATABLE(why=error.message).fields()})]
-    except tencent_cloud.Error as error:
-        given = {"message": error.message, "code": error.code}
-        return [Problem(error.code, 200, {"error": given})]
-    return []

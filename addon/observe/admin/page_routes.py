@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from ...exchange import Response
+from ...exchange import JsonObject, Response
 from ...wire import proxy_errors
 from ...wire.openai_error import ProxyError
+from . import schemas
 from .guard import Who
 from .parameters import Parameter, number, text
-from .route import HTML, PLAIN, Call, Route
-from .schemas import TEXT
+from .route import HTML, JSON, PLAIN, Call, Route
+from .schemas import ANYTHING, INTEGER, TEXT
 
 _FILE = text(80, pattern=r"[A-Za-z0-9._-]+", examples=["page.css", "main.js"])
 
@@ -84,7 +85,7 @@ _CONTENTS: Sequence[Route] = (
         path="/api/exchanges/{id}/images/{number}",
         who=Who.ADMIN,
         summary="An image of the client's request: PNG, JPEG, GIF or WebP.",
-        answer=asks("image"),
+        answer=asks("sent_image"),
         parameters=[_ID, Parameter("number", "Which one, from 1 on.", number(1, 100_000, "integer"), "path")],
         answers={200: ("The image.", "image/*", {})},
     ),
@@ -101,4 +102,65 @@ _CONTENTS: Sequence[Route] = (
         answers={200: ("The file.", "*/*", {})},
     ),
 )
-ASKED_BY_IT: Sequence[Route] = (*_CONTENTS,)
+_SIDES: JsonObject = {"type": "string", "enum": ["came", "sent"]}
+_POINTER = text(2000)
+_STORY: Sequence[Route] = (
+    Route(
+        method="GET",
+        path="/api/exchanges/{id}/story",
+        who=Who.ADMIN,
+        summary="One exchange as a story: when what happened, what was changed and why, both sides, the answer.",
+        answer=asks("story"),
+        parameters=[_ID],
+        answers={200: ("The story. `missing` says why there are no bodies.", JSON, schemas.STORY)},
+    ),
+    Route(
+        method="GET",
+        path="/api/exchanges/{id}/rows",
+        who=Who.ADMIN,
+        summary="Messages of a request, as they came and as they were sent, that its story has left out.",
+        answer=asks("rows"),
+        parameters=[
+            _ID,
+            Parameter("first", "The number of the first row.", number(0, 1e6, "integer", default=0)),
+            Parameter("count", "How many at most.", number(1, 100, "integer", default=100)),
+        ],
+        answers={200: ("The rows.", JSON, schemas.record({"rows": schemas.listing(ANYTHING), "next": INTEGER}))},
+    ),
+    Route(
+        method="GET",
+        path="/api/exchanges/{id}/text",
+        who=Who.ADMIN,
+        summary="A text of an exchange that its story has cut, whole.",
+        answer=asks("text"),
+        parameters=[
+            _ID,
+            Parameter("of", "Which body.", {"type": "string", "enum": ["came", "sent", "answer"], "default": "came"}),
+            Parameter("at", "Its place, as the story says; without it the whole body.", _POINTER),
+        ],
+        answers={200: ("The text.", JSON, schemas.record({"text": TEXT, "left_out": INTEGER}))},
+    ),
+    Route(
+        method="GET",
+        path="/api/exchanges/{id}/image",
+        who=Who.ADMIN,
+        summary="An image of a request.",
+        answer=asks("story_image"),
+        parameters=[
+            _ID,
+            Parameter("of", "Which body.", {**_SIDES, "default": "came"}),
+            Parameter("at", "Its place, as the story says.", _POINTER),
+        ],
+        answers={200: ("The image.", "*/*", {})},
+    ),
+    Route(
+        method="GET",
+        path="/api/exchanges/{id}/answer",
+        who=Who.ADMIN,
+        summary="The answer of an exchange, as far as it has come.",
+        answer=asks("answer"),
+        parameters=[_ID, Parameter("known", "Bytes that are known already.", number(0, 1e12, "integer"))],
+        answers={200: ("The answer.", JSON, schemas.GROWING)},
+    ),
+)
+ASKED_BY_IT: Sequence[Route] = (*_CONTENTS, *_STORY)

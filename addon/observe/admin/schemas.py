@@ -138,5 +138,21 @@ EXCHANGE = record(
 EVENT = record({"kind": {"type": "string", "enum": list(KINDS)}, "at": NUMBER, "ms": NUMBER, "data": ANYTHING})
 EXCHANGES = record({"exchanges": listing(EXCHANGE), "next": {"type": ["string", "null"]}})
 TIMELINE = record({"exchange": EXCHANGE, "events": listing(EVENT)})
+_OR_NONE: JsonObject = {"type": ["object", "null"]}
+STORY = record(
+    {
+        "head": ANYTHING,
+        "time": ANYTHING,
+        "changes": listing(ANYTHING),
+        "observed": BOOLEAN,
+        "sides": _OR_NONE,
+        "missing": TEXT,
+        "answer": _OR_NONE,
+        "without": ANYTHING,
+        "cache": _OR_NONE,
+        "calls": listing(ANYTHING),
+    }
+)
+GROWING = record({"bytes": INTEGER, "under_way": BOOLEAN, "answer": _OR_NONE})
 SENT_EVENT = record({"event": TEXT, "data": TEXT}, {"id": TEXT, "retry": INTEGER})
 """One server-sent event. Its data is JSON."""
