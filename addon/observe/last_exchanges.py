@@ -60,7 +60,7 @@ class Kept:
         ]
 
 
-_KNOWN_BEFORE = ("profile", "dialect", "mode", "client", "program", "session", "model", "status", "upstream")
+_KNOWN_BEFORE = ("profile", "dialect", "mode", "client", "program", "session", "kind", "model", "status", "upstream")
 """What events before the last one tell of the exchange as a whole."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..exchange import JsonObject
 
@@ -27,3 +28,10 @@ class Content:
     """Where its client sent it."""
     headers: tuple[tuple[str, str], ...] = ()
     """The request's headers that may be shown: none that may hold a secret."""
+
+
+class Contents(Protocol):
+    """The contents that are kept."""
+
+    def get(self, id: str) -> Content | None:
+        """That of the exchange with this id; `None`: it isn't kept. Unpacks it: to be called in a thread."""

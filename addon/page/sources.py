@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..observe.last_exchanges import LastExchanges
 from ..workers import Workers
+from .content import Contents
 
 
 @dataclass(slots=True)
@@ -16,3 +17,5 @@ class Sources:
     """The last exchanges, by what they have told: names and numbers."""
     workers: Workers = field(default_factory=Workers)
     """Threads for what takes long."""
+    contents: Contents | None = None
+    """What the last exchanges said; `None`: it isn't kept."""

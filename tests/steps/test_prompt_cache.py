@@ -12,7 +12,8 @@ from mitmproxy import http
 
 from hunyuan_fix.exchange import KEY, Exchange
 from hunyuan_fix.observe import prompts
-from hunyuan_fix.steps.prompt_cache import BREAKS, INPUT_TOKENS, NAME
+from hunyuan_fix.observe.prompt_cache import NAME
+from hunyuan_fix.steps.prompt_cache import BREAKS, INPUT_TOKENS
 from hunyuan_fix.views.contentviews import ChatTranscript, HunyuanChanges
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, json_answer, run_proxy, stream_answer
 

@@ -69,6 +69,14 @@ ADMIN_NO_SUCH_EXCHANGE = Entry(
     advice="`GET /api/exchanges` lists them",
     retry=False,
 )
+ADMIN_NO_SUCH_SESSION = Entry(
+    status=404,
+    code="admin_no_such_session",
+    message="None of the last exchanges belongs to this session.",
+    when="a session that none of the last exchanges belongs to",
+    advice="`GET /api/sessions` lists them",
+    retry=False,
+)
 ADMIN_METHOD_NOT_ALLOWED = Entry(
     status=405,
     code="admin_method_not_allowed",
