@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .. import profiles
+from .. import session as conversations
 from ..dialects import DIALECTS
 from ..exchange import Exchange, JsonObject, Response
 from ..observe import prompt_cache, prompts
@@ -133,9 +134,13 @@ def _is_looked_at(exchange: Exchange, ledger: PromptCacheLedger) -> bool:
 
 
 def _seen(exchange: Exchange) -> Seen:
-    """By the session that the client named. One that is known by its first message would hide that this one changed."""
+    """By the session that the client named. One that is known by its first message would hide that this one changed.
+
+    A subagent is a conversation of its own: with the tools of the agent that called it, it would look like a summary.
+    """
     session = exchange.session if exchange.session_named else ""
-    return Seen((exchange.caller, exchange.base_url, session), bool(session), None, exchange.change_count)
+    agent = conversations.agent(exchange.headers)
+    return Seen((exchange.caller, exchange.base_url, session, agent), bool(session), None, exchange.change_count)
 
 
 def _message(pointer: str) -> str:

@@ -61,7 +61,7 @@ export async function show(root, {query, signal}) {
       if (table.parentElement !== place) fill(place, table);
       keyed(body, found, (session) => session.id, row);
     } else {
-      fill(place, h('p.empty', {}, t(given.sessions.length ? 'sessions.none-fit' : 'sessions.none')));
+      fill(place, h('p.empty', {}, given.sessions.length ? t('sessions.none-fit') : t('sessions.none')));
     }
     remember({q: search.value.trim(), client: client.value, model: model.value, only: only.value});
   }
@@ -87,7 +87,7 @@ export async function show(root, {query, signal}) {
   await load();
   const ask = seldom(load, signal, LEAST);
   listen(ask, (isLive) => {
-    live.textContent = t(isLive ? 'sessions.live' : 'sessions.connecting');
+    live.textContent = isLive ? t('sessions.live') : t('sessions.connecting');
     live.className = isLive ? 'tag good' : 'tag';
     if (isLive) ask();
   }, signal, ['repaired', 'done']);
