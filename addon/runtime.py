@@ -22,6 +22,7 @@ from .cascade import Cascade, CascadeSettings
 from .config import worker_place
 from .config.hot_change import HotChange
 from .config.option import OptionError, part
+from .config.page_options import PageSettings
 from .config.values import StorePlaces
 from .config.watched_file import Watcher
 from .dialects.responses import sealing
@@ -55,6 +56,7 @@ from .observe.sinks import Sinks
 from .observe.traces.settings import TraceSettings
 from .observe.traces.traces import Traces
 from .options import OPTIONS, Settings
+from .page.contents import Contents
 from .page.page import Page
 from .page.sources import Sources
 from .plugins.failures import Failures
@@ -134,7 +136,8 @@ class Runtime:
         self.loop_lag = LoopLag(lambda lag: self.metrics.observe(statistics.LOOP_LAG_SECONDS, lag))
         self.authority = AuthorityCheck()
         self.health = Health(self._checks())
-        self.page = Page(Sources(self.last_exchanges, self.workers))
+        self.contents = Contents(self.workers)
+        self.page = Page(Sources(self.last_exchanges, self.workers, self.contents))
         self.admin = Admin(
             Rooms(
                 metrics=lambda accept: prometheus.exposition(self.metrics, accept),
@@ -183,6 +186,7 @@ class Runtime:
             self.sinks.add(self.last_exchanges)
         else:
             self.sinks.remove(self.last_exchanges.name)
+        self.contents.configure(part(settings, PageSettings), part(settings, AdminSettings))
         if kept_levels is not None:
             self.kept.chain.replace(kept_levels)
             self._kept_in = kept_in

@@ -11,7 +11,7 @@ from ..exchange import Response
 from ..texts.terminal import say
 from ..wire import proxy_errors, safe_text
 from ..wire.openai_error import ProxyError
-from . import cache_break, files, sessions
+from . import cache_break, files, raw, sessions
 from .sources import Sources
 
 logger = logging.getLogger("hunyuan_fix")
@@ -22,6 +22,7 @@ type Asked = Callable[[Sources, Mapping[str, Any], str], Answer | Awaitable[Answ
 
 ASKED: Mapping[str, Asked] = {
     "cache": cache_break.explained,
+    "raw": raw.raw,
     "session": sessions.one,
     "sessions": sessions.listed,
 }

@@ -104,7 +104,7 @@ async def one(sources: Sources, values: Mapping[str, Any], language: str) -> Res
     """`GET /api/sessions/{session}`: the session, and its turns."""
     wanted, kept = values["session"], list(sources.exchanges.newest())
     found = await sources.workers.run(lambda _: session_of(kept, wanted), _COST * len(kept))
-    return proxy_errors.ADMIN_NO_SUCH_SESSION() if found is None else json_answer(found)
+    return proxy_errors.ADMIN_UNKNOWN_SESSION() if found is None else json_answer(found)
 
 
 def session_of(newest: Iterable[Kept], id: str) -> OneSession | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ..observe.last_exchanges import LastExchanges
 from ..workers import Workers
-from .content import Contents
+from .contents import Contents
 
 
 @dataclass(slots=True)
@@ -18,4 +18,4 @@ class Sources:
     workers: Workers = field(default_factory=Workers)
     """Threads for what takes long."""
     contents: Contents | None = None
-    """What the last exchanges said; `None`: it isn't kept."""
+    """What the last exchanges said; `None`: the workers have it."""

@@ -51,7 +51,7 @@ SUBJECTS: Mapping[str, str] = MappingProxyType(
         "keys": "api_key_file keys_file client_tokens_file requests_per_minute tokens_per_minute tencent_secrets_file "
         "allowed_origins seal_key_file",
         "alerts": "alerts alert_webhook_file",
-        "admin": "admin admin_token_file admin_hosts",
+        "admin": "admin admin_token_file admin_hosts page_content page_bytes",
         "running": "config drain_timeout fast_dispatch plugins",
     }
 )

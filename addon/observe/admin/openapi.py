@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from ...exchange import JsonObject
-from . import schemas
+from . import page_routes, schemas
 from .guard import Who
 from .route import JSON, Route
 from .routes import ROUTES
@@ -21,7 +21,7 @@ _ERRORS = {
     404: "There is no such thing.",
     429: "Too many wrong tokens from this address.",
     500: "The admin server failed.",
-    503: "Too many listeners.",
+    503: "Too many listeners; or of several workers the one that is asked doesn't answer.",
 }
 
 
@@ -92,6 +92,6 @@ def _errors(route: Route) -> list[int]:
     statuses = [400, 401, 403, 429, 500]
     if any(one.where == "path" or one.name == "before" for one in route.parameters):
         statuses.append(404)
-    if route.name == "get_api_events":
+    if route.name == "get_api_events" or route in page_routes.ASKED_BY_IT:
         statuses.append(503)
     return sorted(statuses)

@@ -9,11 +9,10 @@ from ...wire import proxy_errors
 from ...wire.openai_error import ProxyError
 from . import session_schemas
 from .guard import Who
-from .parameters import Parameter, text
-from .route import HTML, JSON, Call, Route
+from .parameters import Parameter, number, text
+from .route import HTML, JSON, PLAIN, Call, Route
 from .schemas import TEXT
 
-_AN_ID = "5b37e441-0274-4aed-90ed-d3176dc2deac"
 _SESSION = text(64, pattern=r"[0-9a-f]+", examples=["9f86d081884c7d659a2feaa0c55ad015"])
 _FILE = text(80, pattern=r"[A-Za-z0-9._-]+", examples=["page.css", "main.js"])
 
@@ -53,8 +52,28 @@ OF_THE_PAGE: Sequence[Route] = (
         answers={200: ("The file.", "*/*", {})},
     ),
 )
-_ID = Parameter("id", "The id of the exchange.", text(64, pattern=r"[0-9A-Za-z-]+", examples=[_AN_ID]), "path")
-ASKED_BY_IT: Sequence[Route] = (
+_ID = Parameter(
+    "id",
+    "The id of the exchange.",
+    text(64, pattern=r"[0-9A-Za-z-]+", examples=["5b37e441-0274-4aed-90ed-d3176dc2deac"]),
+    "path",
+)
+_CONTENTS: Sequence[Route] = (
+    Route(
+        method="GET",
+        path="/api/exchanges/{id}/raw/{part}",
+        who=Who.ADMIN,
+        summary="A body of an exchange, without content coding: as it came, as it left, its client's answer.",
+        answer=asks("raw"),
+        parameters=[
+            _ID,
+            Parameter("part", "Which one.", text(6, enum=["came", "sent", "answer"]), "path"),
+            Parameter("pretty", "1: JSON is set out for people.", number(0, 1, "integer")),
+        ],
+        answers={200: ("The body.", PLAIN, {})},
+    ),
+)
+_SESSIONS: Sequence[Route] = (
     Route(
         method="GET",
         path="/api/exchanges/{id}/cache",
@@ -82,3 +101,4 @@ ASKED_BY_IT: Sequence[Route] = (
         answers={200: ("The session.", JSON, session_schemas.ONE_SESSION)},
     ),
 )
+ASKED_BY_IT: Sequence[Route] = (*_CONTENTS, *_SESSIONS)
