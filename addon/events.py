@@ -83,6 +83,8 @@ KINDS = (
     DONE,
 )
 """In the order in which they come. All but `CAME` and `DONE` may be missing, and some come more than once."""
+ALL_KINDS = (*KINDS, PAID)
+"""Of all events."""
 
 type Purpose = Literal["own", "try", "vision", "embeddings", "search", "json", "continuation"]
 """What a call is made for: `own` is the client's own request, `try` a try of it whose answer could not be used."""

@@ -86,7 +86,7 @@ async def explained(sources: Sources, values: Mapping[str, Any], language: str) 
     kept = sources.exchanges.get(id)
     if kept is None:
         return proxy_errors.ADMIN_NO_SUCH_EXCHANGE()
-    told = kept.summary().get("prompt_cache", {})
+    told = kept.get("prompt_cache") or {}
     before = told.get("before") or turn_before(sources.exchanges, id)
     answer: CacheBreak = {
         "id": id,
@@ -118,9 +118,8 @@ def turn_before(exchanges: LastExchanges, id: str) -> str:
     session = turns.session_of(own) if own is not None else ""
     if own is None or not session:
         return ""
-    kind = own.summary().get("kind", "")
     for kept in exchanges.newest(id):
-        if turns.session_of(kept) == session and kept.summary().get("kind", "") == kind:
+        if turns.session_of(kept) == session and kept.get("kind") == own.get("kind"):
             return kept.id
     return ""
 

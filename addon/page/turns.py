@@ -71,24 +71,21 @@ class Turn(TypedDict):
 
 def session_of(kept: Kept) -> str:
     """The id of the exchange's session; `""`: it belongs to none, or nobody knows yet."""
-    for event in reversed(kept.events):
-        if "session" in event.data:
-            session: str = event.data["session"]
-            return session
-    return ""
+    session: str | None = kept.get("session")
+    return session or ""
 
 
 def turn(kept: Kept) -> Turn:
     """The exchange as a turn."""
     known = kept.summary()
     told: dict[str, list[JsonObject]] = {kind: [] for kind in _PICKED}
-    for event in kept.events:
-        if event.kind in told:
-            told[event.kind].append({name: event.data.get(name, "") for name in _PICKED[event.kind]})
+    for row in kept.rows:
+        if row.kind in told:
+            told[row.kind].append({name: row.get(name) for name in _PICKED[row.kind]})
     return {
         "id": kept.id,
         "at": known["at"],
-        "last_at": kept.events[-1].at,
+        "last_at": kept.rows[-1].at,
         "over": known["over"],
         "named": known.get("session_named", False),
         "kind": known.get("kind", ""),
