@@ -130,18 +130,7 @@ class Kept:
 
 
 _KNOWN_BEFORE = (
-    *(
-        "profile",
-        "dialect",
-        "mode",
-        "client",
-        "program",
-        "session",
-        "kind",
-        "model",
-        "status",
-        "upstream",
-    ),
+    *("profile", "dialect", "mode", "client", "program", "session", "kind", "model", "status", "upstream"),
     *("rules", "changes"),
 )
 """What events before the last one tell of the exchange as a whole."""

@@ -6,11 +6,11 @@ import difflib
 import re
 from typing import Final, Literal, TypedDict
 
-BEFORE: Final = 240
-"""Characters that are shown before the first change."""
+AROUND: Final = 240
+"""Characters that are shown before the first change and behind the last."""
 MOST: Final = 1600
-"""Characters of either text that are shown from there on."""
-_SQUARE: Final = 250_000
+"""Characters of either text that are shown."""
+_SQUARE: Final = 100_000
 """Words times words that are compared each with each."""
 _WORD: Final = re.compile(r"[^\W_一-鿿]+|\s+|[\W_]|[一-鿿]")
 """A word, white space, or one character: of Chinese each by itself."""
@@ -30,20 +30,32 @@ class Compared(TypedDict):
     left_out: int
     """Characters before them, the same in both."""
     more: int
-    """Characters behind them, of the longer text."""
+    """Characters behind them that aren't shown, of the longer text."""
 
 
 def compared(before: str, now: str) -> Compared:
-    """The words that `now` has in the place of those of `before`, from shortly before the first on."""
+    """The words that `now` has in the place of those of `before`: from shortly before the first to shortly behind the
+    last, or as many of them as are shown.
+    """
     first = _shared(before, now)
-    start = max(0, first - BEFORE)
-    end = first + MOST
-    old, new = _WORD.findall(before[start:end]), _WORD.findall(now[start:end])
+    last = _shared_end(before, now, first)
+    last -= min(last, AROUND)
+    start = max(0, first - AROUND)
+    old, new = before[start : len(before) - last], now[start : len(now) - last]
+    more = max(len(old), len(new)) - MOST
+    pieces: list[Piece] = []
+    _compare(pieces, _WORD.findall(old[:MOST]), _WORD.findall(new[:MOST]))
+    return {"pieces": pieces, "left_out": start, "more": last + max(0, more)}
+
+
+def _compare(pieces: list[Piece], old: list[str], new: list[str]) -> None:
     same = 0
     while same < min(len(old), len(new)) and old[same] == new[same]:
         same += 1
-    old_rest, new_rest = old[same:], new[same:]
-    pieces: list[Piece] = []
+    end = 0
+    while end < min(len(old), len(new)) - same and old[len(old) - end - 1] == new[len(new) - end - 1]:
+        end += 1
+    old_rest, new_rest = old[same : len(old) - end], new[same : len(new) - end]
     _add(pieces, "same", old[:same])
     if len(old_rest) * len(new_rest) > _SQUARE:
         _add(pieces, "removed", old_rest)
@@ -55,7 +67,7 @@ def compared(before: str, now: str) -> Compared:
             else:
                 _add(pieces, "removed", old_rest[a:b])
                 _add(pieces, "added", new_rest[c:d])
-    return {"pieces": pieces, "left_out": start, "more": max(0, max(len(before), len(now)) - end)}
+    _add(pieces, "same", old[len(old) - end :])
 
 
 def _add(pieces: list[Piece], kind: Literal["same", "removed", "added"], words: list[str]) -> None:
@@ -73,3 +85,16 @@ def _shared(one: str, other: str) -> int:
         else:
             high = middle - 1
     return low
+
+
+def _shared_end(one: str, other: str, first: int) -> int:
+    """How many characters two texts end with in common, without the `first` ones that they begin with."""
+    low, high = 0, min(len(one), len(other)) - first
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[len(one) - middle : len(one) - low] == other[len(other) - middle : len(other) - low]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+

@@ -122,13 +122,19 @@ export async function show(root, {path, query, signal}) {
 function numbered(turns, leftOut) {
   const numbers = new Map(turns.map((turn, place) => [turn.id, leftOut + place + 1]));
   const at = new Map(turns.map((turn) => [turn.id, turn.at]));
-  const most = Math.max(1, ...turns.map((turn) => (turn.usage.input ?? 0) + (turn.usage.output ?? 0)));
+  const most = ceiling(Math.max(1, ...turns.map((turn) => (turn.usage.input ?? 0) + (turn.usage.output ?? 0))));
   const sum = {};
   return turns.map((turn) => {
     for (const [currency, amount] of Object.entries(turn.cost)) sum[currency] = (sum[currency] ?? 0) + amount;
     const {before} = turn.prompt_cache;
     return {turn, number: numbers.get(turn.id), sum: {...sum}, most, before: numbers.get(before) ?? 0, since: before && at.has(before) ? turn.at - at.get(before) : null};
   });
+}
+
+/** A round number that is not smaller: the scale stays while a session grows, and the rows that are there with it. */
+function ceiling(value) {
+  const size = 10 ** Math.floor(Math.log10(value));
+  return [1, 1.5, 2, 3, 5, 7.5, 10].find((step) => step * size >= value) * size;
 }
 
 /** Whether something befell a turn that somebody may look for. */

@@ -28,7 +28,7 @@ const MOST_MARKS = 3;
 
 /** The figure. `rows`: the turns with their numbers; `room`: its width; `pick(id)` is called where one is clicked. */
 export function chart(rows, room, pick) {
-  const step = Math.max(6, Math.min(60, Math.floor((room - SIZE.left - SIZE.right) / Math.max(1, rows.length))));
+  const step = Math.max(6, Math.min(72, Math.floor((room - SIZE.left - SIZE.right) / Math.max(1, rows.length))));
   const width = SIZE.left + step * rows.length + SIZE.right;
   const inputs = Math.max(1, ...rows.map(({turn}) => turn.usage.input ?? 0));
   const outputs = Math.max(1, ...rows.map(({turn}) => turn.usage.output ?? 0));

@@ -9,25 +9,24 @@ import {compact, duration, money, number, share, t, time} from './words.js';
 export function turnRow({turn, number: place, sum, most}, explain) {
   const kind = turn.kind === 'subagent' || turn.kind === 'helper' ? turn.kind : 'main';
   const {input = 0, cached, output = 0} = turn.usage;
-  const name = t('session.turn', {number: number(place)});
+  const below = (...children) => h('span.below', {}, ...children);
   return h(`li.turn.${kind}`, {id: `turn-${turn.id}`},
     h('div.turn-who', {},
-      h('a', {href: `#/exchanges/${turn.id}`}, h('span.number', {}, name)), ' ',
-      h('span.small.muted.number', {}, time(turn.at)),
-      kind === 'main' ? null : h('span.tag', {}, t(`session.kind.${kind}`))),
-    h('div.turn-model.small', {}, turn.model || '–', turn.used && turn.used !== turn.model ? [' → ', h('strong', {}, turn.used)] : '',
-      turn.dialect && turn.dialect !== 'chat' ? h('span.muted', {}, ` · ${turn.dialect}`) : ''),
+      h('a', {href: `#/exchanges/${turn.id}`}, t('session.turn', {number: number(place)})), ' ',
+      kind === 'main' ? '' : h('span.tag', {}, t(`session.kind.${kind}`)), below(time(turn.at))),
+    h('div.turn-model', {}, turn.model || '–', turn.used && turn.used !== turn.model ? [' → ', h('strong', {}, turn.used)] : '', below(turn.dialect)),
     h('div.turn-bar', {}, bar(turn, most)),
-    h('div.turn-tokens.number', {},
-      turn.over || input ? t('session.tokens', {input: compact(input), output: compact(output)}) : h('span.muted', {}, t('session.goes-on')),
-      cached === undefined || !input ? '' : h('span.small.muted', {}, ` ${t('session.cached', {share: share(cached / input)})}`)),
-    h('div.turn-cost.number', {}, money(turn.cost), Object.keys(turn.cost).length ? h('span.small.muted', {}, ` Σ ${money(sum)}`) : ''),
-    h('div.turn-time.number.small', {}, turn.over ? duration(turn.ms) : '', turn.first_token_ms ? h('span.muted', {}, ` · ${t('session.first-token', {ms: duration(turn.first_token_ms)})}`) : ''),
+    h('div.turn-tokens', {},
+      input || output ? t('session.tokens', {input: compact(input), output: compact(output)}) : turn.over ? '–' : h('span.muted', {}, t('session.goes-on')),
+      cached === undefined || !input ? '' : below(t('session.cached', {share: share(cached / input)}))),
+    h('div.turn-cost', {}, money(turn.cost), Object.keys(turn.cost).length ? below(`Σ ${money(sum)}`) : ''),
+    h('div.turn-time', {}, turn.over ? duration(turn.ms) : '', turn.first_token_ms ? below(t('session.first-token', {ms: duration(turn.first_token_ms)})) : ''),
     h('div.tags.turn-marks', {}, marks(turn, explain)));
 }
 
 function marks(turn, explain) {
   const {prompt_cache: cache} = turn;
+  const rules = turn.rules.filter((rule) => rule !== turn.dialect); // that it was translated is no news
   const tag = (state, text, title = null) => h(`span.tag${state ? `.${state}` : ''}`, {title}, text);
   return [
     turn.is_error && tag('bad', `${turn.status ?? t('session.no-answer')} ${turn.error}`.trim()),
@@ -43,7 +42,7 @@ function marks(turn, explain) {
     ['kept', 'recovered', 'made_up'].filter((source) => turn.reasoning[source]).map((source) =>
       tag(source === 'made_up' ? 'warn' : '', `● ${t(`session.mark.reasoning.${source}`, {count: number(turn.reasoning[source])})}`)),
     turn.mode === 'observe' && turn.changes > 0 && tag('', t('session.mark.observed')),
-    turn.rules.length > 0 && h('span.small.muted', {title: turn.rules.join(', ')}, t('session.mark.changed', {rules: turn.rules.slice(0, 3).join(', ') + (turn.rules.length > 3 ? ' …' : '')})),
+    rules.length > 0 && h('span.small.muted', {title: rules.join(', ')}, t('session.mark.changed', {rules: rules.slice(0, 3).join(', ') + (rules.length > 3 ? ' …' : '')})),
   ];
 }
 
