@@ -97,4 +97,3 @@ def _shared_end(one: str, other: str, first: int) -> int:
         else:
             high = middle - 1
     return low
-

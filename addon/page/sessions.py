@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypedDict
+from weakref import WeakKeyDictionary
 
 from ..exchange import Response
 from ..observe.admin.route import json_answer
-from ..observe.last_exchanges import Kept
+from ..observe.last_exchanges import Kept, LastExchanges
 from ..wire import proxy_errors
 from ..wire.openai_error import ProxyError
 from . import turns
@@ -21,7 +22,14 @@ MOST_TURNS: Final = 2000
 _MOST_NAMES: Final = 20
 """Clients, programs or models that a session names."""
 _COST: Final = 2000
-"""What it costs to look at one exchange, as `Workers` counts it: some 15 µs."""
+"""What it costs to look at one exchange, as `Workers` counts it: some 40 µs, and 3 once it is known."""
+
+
+type Told = tuple[str, int, float, int, dict[str, int] | None]
+type Known = dict[str, tuple[list[Told], Session]]
+"""Session -> what its exchanges had told, the newest first, and what it came to by then."""
+_KNOWN: Final[WeakKeyDictionary[LastExchanges, Known]] = WeakKeyDictionary()
+"""Of each process's exchanges. Most sessions are over: only those that go on are looked at anew."""
 
 
 class Sums(TypedDict):
@@ -97,7 +105,8 @@ class OneSession(TypedDict):
 async def listed(sources: Sources, values: Mapping[str, Any], language: str) -> Response:
     """`GET /api/sessions`: the newest first."""
     kept = list(sources.exchanges.newest())
-    return await sources.workers.run(lambda _: json_answer(_sessions(kept)), _COST * len(kept))
+    known = _KNOWN.setdefault(sources.exchanges, {})
+    return await sources.workers.run(lambda _: json_answer(sessions_of(kept, known)), _COST * len(kept))
 
 
 async def one(sources: Sources, values: Mapping[str, Any], language: str) -> Response | ProxyError:
@@ -119,17 +128,34 @@ def session_of(newest: Iterable[Kept], id: str) -> OneSession | None:
     }
 
 
-def _sessions(newest: Iterable[Kept]) -> Sessions:
-    by_id: dict[str, list[Turn]] = {}
+def sessions_of(newest: Iterable[Kept], known: Known | None = None) -> Sessions:
+    """The sessions of exchanges, the newest first. `known`: those of the last look, which it brings up to date."""
+    by_id: dict[str, list[Kept]] = {}
     without = 0
     for kept in newest:
         if id := turns.session_of(kept):
-            by_id.setdefault(id, []).append(turns.turn(kept))
+            by_id.setdefault(id, []).append(kept)
         else:
             without += 1
-    found = [_session(id, of_it[::-1]) for id, of_it in by_id.items()]
+    known = {} if known is None else known
+    found: list[Session] = []
+    now: Known = {}
+    for id, of_it in by_id.items():
+        told = [_told(kept) for kept in of_it]
+        before = known.get(id)
+        if before is None or before[0] != told:
+            before = told, _session(id, [turns.turn(kept) for kept in reversed(of_it)])
+        now[id] = before
+        found.append(before[1])
+    known.clear()
+    known.update(now)
     found.sort(key=lambda session: session["last"], reverse=True)
     return {"sessions": found[:MOST], "more": len(found) > MOST, "without": without}
+
+
+def _told(kept: Kept) -> Told:
+    """What tells whether an exchange has told anything since."""
+    return kept.id, len(kept.rows), kept.rows[-1].at, len(kept.paid_rows), kept.more_cost and dict(kept.more_cost)
 
 
 def _session(id: str, of_it: list[Turn]) -> Session:

@@ -364,3 +364,36 @@ def test_of_rules_at_the_place_those_count_that_changed_it_in_one_turn_alone() -
     found = add(first, turn(now, 0, came=body(4), rules=(always,)))
     assert found is not None
     assert found.rules == ("content",)
+
+
+# -- what a turn is to those before it
+
+
+def test_a_turn_names_the_one_that_it_goes_on_with() -> None:
+    ledger = PromptCacheLedger()
+    title = {"model": "m", "messages": [{"role": "user", "content": "a title for this"}]}
+    assert ledger.add(turn(body(2), 0, id="1")).before == ""
+    assert ledger.add(turn(title, 0, id="2")).before == ""
+    assert ledger.add(turn(body(3), 0, id="3")).before == "1"
+    assert ledger.add(turn(body(4), 0, id="4")).before == "3"
+
+
+@pytest.mark.parametrize("cached", [0, 9000])
+def test_a_history_that_was_compacted_is_told_whether_or_not_the_cache_broke(cached: int) -> None:
+    ledger = PromptCacheLedger()
+    ledger.add(turn(body(10), 0, id="1"))
+    short = body(0) | {"messages": [{"role": "user", "content": "a summary"}, {"role": "assistant", "content": "ok"}]}
+    found = ledger.add(turn(short, cached, input=10_000, id="2"))
+    assert (found.before, found.is_compacted, found.broken is not None) == ("1", True, not cached)
+    longer = short | {"messages": [*short["messages"], {"role": "user", "content": "on"}]}
+    found = ledger.add(turn(longer, 10_000, input=10_100, id="3"))
+    assert (found.before, found.is_compacted) == ("2", False)
+
+
+def test_a_few_messages_less_are_no_compaction() -> None:
+    ledger = PromptCacheLedger()
+    ledger.add(turn(body(10), 0, id="1"))
+    fewer = body(10)
+    del fewer["messages"][-6:]
+    found = ledger.add(turn(fewer, 30_000, id="2"))
+    assert (found.before, found.is_compacted) == ("1", False)

@@ -83,6 +83,10 @@ def heard(given: list[tuple[JsonObject, list[str], list[tuple[str, int]], bool]]
     return ring
 
 
+def events_of(ring: LastExchanges) -> list[Event]:
+    return [event for kept in ring.newest() for event in kept.events]
+
+
 def added(values: Any) -> Counter[str]:
     total: Counter[str] = Counter()
     for each in values:
@@ -93,7 +97,7 @@ def added(values: Any) -> Counter[str]:
 @given(st.lists(EXCHANGE, max_size=8), st.randoms(use_true_random=False))
 def test_what_sessions_come_to_is_what_their_exchanges_come_to(given: Any, late: random.Random) -> None:
     ring = heard(given, late)
-    listed = sessions._sessions(ring.newest())
+    listed = sessions.sessions_of(ring.newest())
     known = [(told, between, costs, is_over) for told, between, costs, is_over in given]
     session_of = [told["session"] for told, *_ in known]
     of_one = [one for one, session in zip(known, session_of, strict=True) if session]
@@ -137,12 +141,38 @@ def test_a_session_is_known_by_the_latest_that_was_told() -> None:
     assert (found["session"]["under_way"], found["session"]["calls"]) == (1, {"subagent": 1})
 
 
+@given(st.lists(EXCHANGE, max_size=6), st.lists(EXCHANGE, max_size=6), st.randoms(use_true_random=False))
+def test_what_was_looked_at_before_is_no_other_than_what_is_looked_at_now(
+    first: Any, then: Any, late: random.Random
+) -> None:
+    ring, known = heard(first, late), dict[str, Any]()
+    sessions.sessions_of(ring.newest(), known)
+    for event in events_of(heard([*first, *then], late)):
+        if late.random() < 0.7:  # some of it anew, in any order: whatever is told changes what is known
+            ring.hear(event)
+        assert sessions.sessions_of(ring.newest(), known) == sessions.sessions_of(ring.newest())
+
+
+def test_a_session_that_has_told_nothing_since_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"client": "", "kind": "main", "usage": {"input": 1}}
+    ring, known = heard([(told | {"session": f"{n % 5:032d}"}, [], [], True) for n in range(40)], random.Random(1)), {}
+    looked: list[str] = []
+    original = turns.turn
+    monkeypatch.setattr(turns, "turn", lambda kept: (looked.append(kept.id), original(kept))[1])
+    sessions.sessions_of(ring.newest(), known)
+    assert len(looked) == 40
+    looked.clear()
+    ring.hear(paid("exchange-3", "USD", 5))
+    sessions.sessions_of(ring.newest(), known)
+    assert looked == [f"exchange-{number}" for number in range(3, 40, 5)]
+
+
 def test_answers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "MOST", 3)
     monkeypatch.setattr(sessions, "MOST_TURNS", 4)
     told = {"client": "", "kind": "main", "usage": {"input": 1}}
     ring = heard([(told | {"session": f"{n % 5:032d}"}, [], [], True) for n in range(40)], random.Random(1))
-    listed = sessions._sessions(ring.newest())
+    listed = sessions.sessions_of(ring.newest())
     assert [int(one["id"]) for one in listed["sessions"]] == [4, 3, 2] and listed["more"]
     one = sessions.session_of(ring.newest(), f"{2:032d}")
     assert one is not None
@@ -157,7 +187,7 @@ def test_twice_the_exchanges_take_twice_the_time() -> None:
         return heard(given, random.Random(1))
 
     one, two = of(400), of(800)
-    assert seconds(lambda: sessions._sessions(two.newest())) < 3 * seconds(lambda: sessions._sessions(one.newest()))
+    assert seconds(lambda: sessions.sessions_of(two.newest())) < 3 * seconds(lambda: sessions.sessions_of(one.newest()))
 
 
 async def test_the_server_gives_them() -> None:
