@@ -329,6 +329,12 @@ def test_a_long_session_takes_time_in_proportion(watched: Watched, browser: Page
     times = json.loads(browser.wait_for(_RENDER % ([500, 1000], claude["session"]["id"])))
     assert times["1000"] < 4 * times["500"], times
     assert browser.wait_for("window.rows") == 1000
+    # Of a hundred broken caches the worst are explained, and the others are one click away.
+    assert len(texts(browser, ".break")) == 6
+    browser.click("section button", "Show all 100")
+    assert len(texts(browser, ".break")) == 100
+    browser.click("button", "To the last turn")
+    browser.wait_for("document.activeElement.closest('.turn')?.id === 'turn-turn-999'")
 
 
 def test_where_nothing_is_kept_the_place_is_told_in_words(

@@ -13,6 +13,7 @@ import words from './session.words.js';
 learn(words);
 
 const LEAST = 700;
+const WORST = 6;
 /** Which turns are listed, by the value of the filter. */
 const ONLY = {
   '': () => true,
@@ -27,13 +28,18 @@ export async function show(root, {path, query, signal}) {
   const address = `/api/sessions/${encodeURIComponent(id)}`;
   let rows = [];
   let leftOut = 0;
+  let showsAll = false;
   const live = h('span.tag', {}, t('session.connecting'));
   const about = h('p.muted.session-about');
   const found = h('div.tags.findings');
   const facts = h('dl.facts');
   const broken = h('section.card', {hidden: true, 'aria-labelledby': 'broken'}, h('h2', {id: 'broken'}, t('session.broken')));
   const breaks = h('div.breaks');
-  broken.append(breaks);
+  const rest = h('button', {hidden: true, onclick: () => {
+    showsAll = true;
+    explainAll();
+  }});
+  broken.append(breaks, rest);
   const picture = h('div');
   const only = h('select', {onchange: list}, Object.keys(ONLY).map((name) => h('option', {value: name}, t(`session.only.${name}`))));
   only.value = query.get('only') in ONLY ? query.get('only') : '';
@@ -50,7 +56,8 @@ export async function show(root, {path, query, signal}) {
     about, found, facts, broken,
     h('section.card', {'aria-labelledby': 'chart'}, h('h2', {id: 'chart'}, t('session.chart')), picture),
     h('section.card', {'aria-labelledby': 'turns'},
-      h('div.row.view-head', {}, h('h2', {id: 'turns'}, t('session.turns')), h('label.inline', {}, t('session.show'), only), count),
+      h('div.row.view-head', {}, h('h2', {id: 'turns'}, t('session.turns')), h('label.inline', {}, t('session.show'), only), count,
+        h('button.plain', {onclick: () => goTo(rows.at(-1)?.turn.id)}, t('session.to-the-last'))),
       turns),
   );
 
@@ -60,8 +67,24 @@ export async function show(root, {path, query, signal}) {
     keyed(turns, shown, (row) => row.turn.id, (row) => turnRow(row, explain));
   }
 
+  /** List why the cache broke: the worst times, or each. The worst is explained at once. */
+  function explainAll() {
+    const all = rows.filter(({turn}) => turn.prompt_cache.by);
+    const worst = all.toSorted((one, other) => other.turn.prompt_cache.missed - one.turn.prompt_cache.missed).slice(0, showsAll ? all.length : WORST);
+    const isFirst = !breaks.childElementCount;
+    broken.hidden = !all.length;
+    rest.hidden = worst.length === all.length;
+    rest.textContent = t('session.all-breaks', {count: number(all.length)});
+    const shown = all.filter((row) => worst.includes(row)).map(({turn, number: place, before, since}) => ({turn, number: place, before, since}));
+    keyed(breaks, shown, (row) => row.turn.id, (row) => breakOf(row, signal, isFirst && row.turn.id === worst[0].turn.id));
+  }
+
   /** Show why the cache broke in a turn. */
   function explain(turnId) {
+    if (!document.getElementById(`break-${turnId}`)) {
+      showsAll = true;
+      explainAll();
+    }
     const entry = document.getElementById(`break-${turnId}`);
     entry?.querySelector('details')?.setAttribute('open', '');
     entry?.scrollIntoView({block: 'center'});
@@ -89,17 +112,15 @@ export async function show(root, {path, query, signal}) {
     ].filter(Boolean).join(' · ');
     fill(found, tags(findings(session)));
     fill(facts, factsOf(session));
-    const all = rows.filter(({turn}) => turn.prompt_cache.by);
-    broken.hidden = !all.length;
-    const worst = all.reduce((most, row) => (most && most.turn.prompt_cache.missed >= row.turn.prompt_cache.missed ? most : row), null);
-    const isFirst = !breaks.childElementCount;
-    keyed(breaks, all, (row) => row.turn.id, (row) => breakOf(row, signal, isFirst && row === worst));
+    explainAll();
     draw();
     list();
   }
 
   function draw() {
+    const scrolled = picture.querySelector('.scrolls')?.scrollLeft ?? 0;
     fill(picture, chart(rows, picture.clientWidth, goTo), leftOut ? h('p.small.muted', {}, t('session.left-out', {count: number(leftOut)})) : '');
+    picture.querySelector('.scrolls').scrollLeft = scrolled;
   }
 
   fill(facts, h('p.empty', {}, t('session.loading')));

@@ -16,6 +16,8 @@ export default {
   "session.chart-of": {"en": "Tokens of {count} turns; the list below has the same.", "zh": "{count} 轮的 token 用量，下方列表有同样的数据。"},
   "session.chart-broken": {"en": "The cache broke in turns {turns}.", "zh": "缓存在第 {turns} 轮中断。"},
   "session.left-out": {"en": "{count} turns before these are in the sums alone.", "zh": "更早的 {count} 轮只计入合计。"},
+  "session.all-breaks": {"en": "Show all {count}", "zh": "显示全部 {count} 次"},
+  "session.to-the-last": {"en": "To the last turn", "zh": "跳到最后一轮"},
   "session.turns": {"en": "Turns", "zh": "各轮"},
   "session.show": {"en": "Show", "zh": "显示"},
   "session.only.": {"en": "All turns", "zh": "全部"},

@@ -19,7 +19,7 @@ export function breakOf({turn, number: place, before, since}, signal, isOpen) {
     fill(inside, h('p.muted', {}, t('break.loading')));
     explanation(turn, before, since, signal).then((shown) => fill(inside, shown), (error) => {
       isAsked = false;
-      if (!signal.aborted) fill(inside, h('p.muted', {role: 'alert'}, error.message));
+      if (!signal.aborted) fill(inside, meaning(turn, since), h('p.muted', {role: 'alert'}, error.message));
     });
   }}, h('summary', {},
     h('span.number', {}, t('break.turn', {number: number(place)})), ' ', h('span.muted.small.number', {}, time(turn.at)), ' ',
@@ -31,9 +31,14 @@ export function breakOf({turn, number: place, before, since}, signal, isOpen) {
   return shown;
 }
 
+function meaning(turn, since) {
+  const {by} = turn.prompt_cache;
+  return h('p', {}, t(`break.meaning.${by}`), by === 'endpoint' && since !== null ? ` ${t('break.since', {duration: duration(1000 * since)})}` : '');
+}
+
 async function explanation(turn, before, since, signal) {
   const cache = turn.prompt_cache;
-  const said = [h('p', {}, t(`break.meaning.${cache.by}`), cache.by === 'endpoint' && since !== null ? ` ${t('break.since', {duration: duration(1000 * since)})}` : '')];
+  const said = [meaning(turn, since)];
   if (!cache.pointer) return said;
   const found = await get(`/api/exchanges/${encodeURIComponent(turn.id)}/cache`, {}, signal);
   if (found.missing) return [...said, h('p.muted', {}, t(`break.missing.${found.missing}`))];
