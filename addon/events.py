@@ -23,8 +23,9 @@ DESCRIBED = "described"
 by a call of its own, `cached`, `shared` with another request's call, or `failed`), and `images`, one of each call that
 was made: `outcome`, `ms`, `tries`, `status`, `tokens`. Not under `observe`, where no call is made."""
 REPAIRED = "repaired"
-"""The request is as it leaves: `rules`, `changes` (how many), `ms` (of the addon's own work on it), `session`, which no
-event before it has: the body tells it; and, where its trace is exported, `asked`, its parameters that are numbers."""
+"""The request is as it leaves: `rules`, `changes` (how many), `ms` (of the addon's own work on it), `session`
+and `kind` (as in `Done`), which no event before it has: the body tells them; and, where its trace is exported,
+`asked`, its parameters that are numbers."""
 RUNAWAY = "runaway"
 """Its agent goes on and on: `what` (`iterations`, `same_call`, `same_request`), `count`, `action` (`warned`, `refused`,
 `observed`), `session`."""
@@ -82,6 +83,8 @@ KINDS = (
     DONE,
 )
 """In the order in which they come. All but `CAME` and `DONE` may be missing, and some come more than once."""
+ALL_KINDS = (*KINDS, PAID)
+"""Of all events."""
 
 type Purpose = Literal["own", "try", "vision", "embeddings", "search", "json", "continuation"]
 """What a call is made for: `own` is the client's own request, `try` a try of it whose answer could not be used."""
@@ -132,6 +135,9 @@ class Done(TypedDict):
     method: str
     path: str
     """Without its query."""
+    kind: str
+    """Which kind of call it is, as far as its request tells: `main`, `subagent`, `helper` (a small call beside the
+    conversation), `embeddings`; `""`: it was not looked at."""
     model: str
     """As the client sent it."""
     sent_model: str
@@ -164,6 +170,9 @@ class Done(TypedDict):
     rewritten: bool
     rules: list[str]
     changes: int
+    reasoning: dict[str, int]
+    """How many turns got reasoning that their client had lost, by where it is from: `kept` (their own answer),
+    `recovered` (elsewhere in the request), `made_up`. Of 500 changes at most; under `observe` it is what would be."""
     vision_calls: int
     cached: int
     addon_ms: float
@@ -180,6 +189,11 @@ class Done(TypedDict):
     """What came of an answer that was to be JSON (`Exchange.json_said`); `""`: it was not."""
     usage: dict[str, int]
     tokens: int
+    prompt_cache: JsonObject
+    """What is known of its prompt's cache (`observe.prompt_cache`), beside `usage`: `before` (the id of the exchange
+    that it goes on with), `compacted` (it goes on from a summary), and, where the cache broke, `what` changed first,
+    `pointer` (where), `by` (`client`, `hunyuan-fix`, `endpoint`), `rules` (of hunyuan-fix's), `missed` (tokens).
+    What isn't so is absent."""
     trace_id: str
     """`""`: traces are off."""
     span_id: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -100,6 +101,10 @@ class Changes(Sequence[Change]):
     def rules(self) -> list[str]:
         """The names of the rules, each once, in order."""
         return list(dict.fromkeys(map(itemgetter(0), self._noted)))
+
+    def counted(self) -> Counter[tuple[str, str]]:
+        """How many there are of each rule and reason."""
+        return Counter((noted[0], noted[2]) for noted in self._noted)
 
     def to_plain(self) -> list[list[str]]:
         """Rule, pointer and reason of each, printable."""
@@ -271,6 +276,8 @@ class Exchange:
     """The client's program, as its User-Agent says (`wire.user_agents`); `""`: unknown."""
     tag: str = ""
     """What its client, or a plug-in, calls it for `hunyuan_model_map` (`x-hunyuan-tag`), in lower case."""
+    kind: str = ""
+    """Which kind of call it is (`model_map.kinds`): `main`, `subagent`, `helper`, `embeddings`; `""`: nobody knows."""
     comment: str = ""
     """What the addon wrote into the flow's comment last. Another comment is the user's own."""
     limits: dict[str, str] = field(default_factory=dict)

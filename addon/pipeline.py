@@ -32,7 +32,7 @@ from .steps.json_answers import needs_chat as json_needs_chat
 from .steps.keep_answers import KeepAnswers
 from .steps.kept_answers import AnswerKept
 from .steps.known_vectors import KnownVectors, OverlongTexts
-from .steps.model_map import ModelMap
+from .steps.model_map import ModelMap, note_kind
 from .steps.model_map import choose as choose_row
 from .steps.model_names import ModelNames, answering
 from .steps.native_fields import NativeFields, ShowMessages, native_of
@@ -156,6 +156,7 @@ class Pipeline:
         `hunyuan_model_map` is chosen before that, for a request in any format. `model`: the one that answers; `""`: the
         one that the body names, by whatever name.
         """
+        note_kind(exchange, body)
         if self._settings.model_map:
             choose_row(exchange, self._settings, body)
         native = dialects.NATIVE.get(exchange.dialect)

@@ -166,6 +166,7 @@ class Bodies:
                 changes=exchange.change_count,
                 ms=exchange.milliseconds,
                 session=exchange.session,
+                kind=exchange.kind,
                 **asked,
             )
 

@@ -15,6 +15,10 @@ from typing import Any, Final, Literal
 from ..texts.terminal import say
 from .prompts import Difference, Prompt, difference, split
 
+NAME: Final = "prompt-cache"
+"""Of the note that an exchange has, and of the steps that write it."""
+TOLD: Final = ("before", "compacted", "what", "pointer", "by", "rules", "missed")
+"""What of that note an exchange tells at its end (`events.Done.prompt_cache`)."""
 _MOST_SESSIONS: Final = 512
 _MOST_THREADS: Final = 4
 """Conversations of one session: agents have side tasks under the same name."""
@@ -46,6 +50,8 @@ class Turn:
     cached: int
     rules: tuple[tuple[str, str], ...] = ()
     """The names and the pointers of what was changed in between."""
+    id: str = ""
+    """Of its exchange."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,18 @@ class Break:
             ("hunyuan-fix", *self.rules)
         )
         return f"broken at {self.pointer}: {self.what} ({doer})" if self.pointer else f"{self.what} ({doer})"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a turn is to those before it."""
+
+    before: str = ""
+    """The exchange of the turn that it goes on with; `""`: it is the first of its conversation."""
+    is_compacted: bool = False
+    """Its client goes on from a summary of what was said before."""
+    broken: Break | None = None
+    """Why less was read from the cache than the turn before let expect, if so."""
 
 
 @dataclass(slots=True)
@@ -96,13 +114,14 @@ class PromptCacheLedger:
             if len(self._reporting) > _MOST_SESSIONS:
                 self._reporting.popitem(last=False)
 
-    def add(self, turn: Turn) -> Break | None:
-        """Remember a turn. Returns why less was read from the cache than the turn before let expect, if so."""
+    def add(self, turn: Turn) -> Found:
+        """Remember a turn."""
         session = self._sessions.setdefault(turn.session, _Session())
         self._sessions.move_to_end(turn.session)
         before = _turn_before(session.turns, turn)
-        found = None if before is None else self._broken(before, turn)
+        found = Found()
         if before is not None:
+            found = Found(before.id, _is_shortened(before, turn), self._broken(before, turn))
             session.turns.remove(before)
             self._entries -= _size(before)
         session.turns.append(turn)
@@ -170,6 +189,14 @@ def _is_compacted(before: Turn, turn: Turn) -> bool:
         and len(before.sent.messages) >= 4
         and len(turn.sent.messages) < len(before.sent.messages)
     )
+
+
+def _is_shortened(before: Turn, turn: Turn) -> bool:
+    """Whether a turn that goes on with `before` has a shorter history, and less than half of the messages."""
+    if len(turn.sent.messages) >= len(before.sent.messages):
+        return False  # as of most turns
+    then = split(before.sent.messages.bare)
+    return 2 * len(set(then).intersection(split(turn.sent.messages.bare))) < len(then)
 
 
 def _is_ours(came: Difference, sent: Difference, turn: Turn) -> bool:

@@ -11,7 +11,7 @@ from ..exchange import Response
 from ..texts.terminal import say
 from ..wire import proxy_errors, safe_text
 from ..wire.openai_error import ProxyError
-from . import curl, export, files, raw, sent_images, story, story_rest
+from . import cache_break, curl, export, files, raw, sent_images, sessions, story, story_rest
 from .sources import Sources
 
 logger = logging.getLogger("hunyuan_fix")
@@ -30,6 +30,9 @@ ASKED: Mapping[str, Asked] = {
     "rows": story_rest.rows,
     "story": story.answer,
     "text": story_rest.text,
+    "cache": cache_break.explained,
+    "session": sessions.one,
+    "sessions": sessions.listed,
 }
 """What is asked for -> what answers it."""
 

@@ -9,7 +9,7 @@ What nothing is left of is the rule `made-up-reasoning`'s.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from ..exchange import Changes, JsonObject
 from ..profiles import Model
@@ -17,6 +17,11 @@ from . import content, think_tags
 from .base import Rule, RuleContext
 from .survey import Survey
 
+RECOVERED: Final = (
+    "recovered from the text between think tags",
+    "recovered from the message before, of the same turn",
+)
+"""Why a turn got reasoning that was lost, from elsewhere in the request."""
 _NAME = "reasoning_content"
 _FIELDS = (
     _NAME,
@@ -231,7 +236,7 @@ def _recover(message: JsonObject, index: int, changes: Changes, context: RuleCon
     else:
         message["content"] = said[0]["text"] if said else None
     context.counts["recovered"] += 1
-    changes.note("reasoning", index, "recovered from the text between think tags", "/content")
+    changes.note("reasoning", index, RECOVERED[0], "/content")
 
 
 def _recover_from_before(
@@ -247,7 +252,7 @@ def _recover_from_before(
         return  # there is none, or the rule `merge` will join the two
     message[name] = before[name]
     context.counts["recovered"] += 1
-    changes.note("reasoning", index, "recovered from the message before, of the same turn", f"/{name}")
+    changes.note("reasoning", index, RECOVERED[1], f"/{name}")
 
 
 def _text(value: object) -> str:

@@ -19,21 +19,27 @@ from .native_fields import native_of
 _EFFORT_FIELDS = frozenset(["output_config", "output_config/effort"])
 
 
+def note_kind(exchange: Exchange, body: JsonObject) -> None:
+    """Note which kind of call a request is that has just come: `body` is as its client sent it."""
+    house = dialects.DIALECTS[exchange.dialect].house
+    if house != "kept" and not exchange.kind:
+        embeddings, counts = house == "embeddings", house == "count"
+        exchange.kind = kind_of(exchange.headers, exchange.program, body, embeddings=embeddings, counts=counts)
+
+
 def choose(exchange: Exchange, settings: Settings, body: JsonObject) -> None:
-    """Find the row for a request that has just come: `body` is as its client sent it.
+    """Find the row for a request that has just come: `body` is as its client sent it, and its kind is noted.
 
     Before anything else: the row's model decides whether the endpoint speaks the format of the request.
     """
-    dialect = dialects.DIALECTS[exchange.dialect]
-    if dialect.house == "kept":
+    if dialects.DIALECTS[exchange.dialect].house == "kept":
         return
-    embeddings, counts = dialect.house == "embeddings", dialect.house == "count"
     asked = Asked(
         client=exchange.client,
         program=exchange.program,
         path=exchange.path,
         tag=exchange.tag,
-        kind=kind_of(exchange.headers, exchange.program, body, embeddings=embeddings, counts=counts),
+        kind=exchange.kind,
         model=model_names.names_of(body.get("model")),
     )
     exchange.mapped = chosen(settings.model_map, asked)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from .. import profiles
+from .. import session as conversations
 from ..dialects import DIALECTS
 from ..exchange import Exchange, JsonObject, Response
 from ..observe import prompt_cache, prompts
 from ..observe.metrics import counter
-from ..observe.prompt_cache import LEAST_MISSED, Break, PromptCacheLedger, Turn
+from ..observe.prompt_cache import LEAST_MISSED, NAME, Break, PromptCacheLedger, Turn
 from ..observe.prompts import Prompt
 from ..wire import safe_text
 from ..wire.usage import CACHED, INPUT
@@ -22,8 +23,6 @@ INPUT_TOKENS = counter("hunyuan_prompt_tokens_total", "Input tokens, by whether 
 """`read`: from the endpoint's cache; `missed`: not; `unknown`: the answer doesn't tell."""
 BREAKS = counter("hunyuan_prompt_cache_breaks_total", "Turns whose cache was broken, by whose doing it was.", "by")
 
-NAME: Final = "prompt-cache"
-"""Of the note."""
 _CONTINUES: Final = ("previous_response_id", "conversation")
 """Fields of requests that have only what is new."""
 _SMALLEST: Final = 2 * LEAST_MISSED
@@ -110,14 +109,19 @@ class PromptCache(Step):
         if seen is None or seen.sent is None:
             return
         rules = tuple(dict.fromkeys((change.rule, _message(change.pointer)) for change in exchange.changes))
-        turn = Turn(seen.session, seen.is_named, seen.sent, seen.came, tokens, cached, rules)
-        broken = self.runtime.prompt_cache.add(turn)
-        if broken is not None:
-            self._tell(exchange, note, broken)
+        turn = Turn(seen.session, seen.is_named, seen.sent, seen.came, tokens, cached, rules, exchange.id)
+        found = self.runtime.prompt_cache.add(turn)
+        if found.before:
+            note["before"] = found.before
+        if found.is_compacted:
+            note["compacted"] = True
+        if found.broken is not None:
+            self._tell(exchange, note, found.broken)
 
     def _tell(self, exchange: Exchange, note: JsonObject, broken: Break) -> None:
         self.runtime.metrics.add(BREAKS, 1, broken.by)
         note |= {"broken": broken.text(), "pointer": broken.pointer, "by": broken.by, "missed": broken.missed}
+        note |= {"what": broken.what, "rules": list(broken.rules)}
         line = f"model={safe_text.plain(exchange.model) or '-'} {prompt_cache.told(note)}"
         self.runtime.prompt_cache.remember(line)
         logger.info("%s %s: %s", exchange.method, safe_text.plain(exchange.path), line)
@@ -130,9 +134,13 @@ def _is_looked_at(exchange: Exchange, ledger: PromptCacheLedger) -> bool:
 
 
 def _seen(exchange: Exchange) -> Seen:
-    """By the session that the client named. One that is known by its first message would hide that this one changed."""
+    """By the session that the client named. One that is known by its first message would hide that this one changed.
+
+    A subagent is a conversation of its own: with the tools of the agent that called it, it would look like a summary.
+    """
     session = exchange.session if exchange.session_named else ""
-    return Seen((exchange.caller, exchange.base_url, session), bool(session), None, exchange.change_count)
+    agent = conversations.agent(exchange.headers)
+    return Seen((exchange.caller, exchange.base_url, session, agent), bool(session), None, exchange.change_count)
 
 
 def _message(pointer: str) -> str:

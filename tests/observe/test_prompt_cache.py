@@ -201,7 +201,7 @@ def turn(
 def add(*turns: Turn) -> Break | None:
     """What the ledger says of the last of some turns."""
     ledger = PromptCacheLedger()
-    found = [ledger.add(one) for one in turns]
+    found = [ledger.add(one).broken for one in turns]
     return found[-1]
 
 
@@ -260,10 +260,10 @@ def test_an_edit_far_behind_is_not_taken_for_the_cause() -> None:
 
 def test_a_prompt_that_the_endpoint_did_not_keep_is_its_doing() -> None:
     ledger = PromptCacheLedger()
-    assert ledger.add(turn(body(3), 0)) is None
-    assert ledger.add(turn(body(4), 0)) is None, "perhaps it caches nothing"
-    assert ledger.add(turn(body(5), 17000)) is None
-    found = ledger.add(turn(body(6), 0))
+    assert ledger.add(turn(body(3), 0)).broken is None
+    assert ledger.add(turn(body(4), 0)).broken is None, "perhaps it caches nothing"
+    assert ledger.add(turn(body(5), 17000)).broken is None
+    found = ledger.add(turn(body(6), 0)).broken
     assert found is not None
     assert (found.by, found.pointer) == ("endpoint", "")
 
@@ -272,11 +272,11 @@ def test_side_tasks_of_a_session_do_not_break_its_cache() -> None:
     title: JsonObject = {"model": "kimi-k2.6", "messages": [{"role": "user", "content": "a title, please"}]}
     ledger = PromptCacheLedger()
     ledger.add(turn(body(4), 0))
-    assert ledger.add(turn(title, 0, input=9000)) is None
-    assert ledger.add(turn(body(5), 17000)) is None
+    assert ledger.add(turn(title, 0, input=9000)).broken is None
+    assert ledger.add(turn(body(5), 17000)).broken is None
     now = body(6)
     now["messages"][5]["content"] = "edited"
-    assert ledger.add(turn(now, 5000)) is not None
+    assert ledger.add(turn(now, 5000)).broken is not None
 
 
 def test_a_caller_without_sessions_may_send_many_prompts_alike() -> None:
@@ -286,7 +286,7 @@ def test_a_caller_without_sessions_may_send_many_prompts_alike() -> None:
             "model": "m",
             "messages": [{"role": "system", "content": "Sort these."}, {"role": "user", "content": f"text {number}"}],
         }
-        assert ledger.add(turn(one, 1000, input=90000, named=False)) is None
+        assert ledger.add(turn(one, 1000, input=90000, named=False)).broken is None
 
 
 def test_what_is_small_is_no_break() -> None:
@@ -324,7 +324,7 @@ def test_nothing_that_was_said_is_kept() -> None:
     secret["messages"][1]["content"] = "hunter2"
     now = body(4)
     ledger.add(turn(secret, 0))
-    found = ledger.add(turn(now, 0))
+    found = ledger.add(turn(now, 0)).broken
     assert found is not None
     assert "hunter2" not in repr(ledger._sessions) + found.text()
 
@@ -350,7 +350,7 @@ def test_prompts_with_the_same_examples_are_no_conversation() -> None:
     for number in range(3):
         one = body(1)
         one["messages"].append({"role": "user", "content": f"text {number}"})
-        assert ledger.add(turn(one, 1000, input=90000, named=False)) is None
+        assert ledger.add(turn(one, 1000, input=90000, named=False)).broken is None
 
 
 def test_of_rules_at_the_place_those_count_that_changed_it_in_one_turn_alone() -> None:
@@ -364,3 +364,36 @@ def test_of_rules_at_the_place_those_count_that_changed_it_in_one_turn_alone() -
     found = add(first, turn(now, 0, came=body(4), rules=(always,)))
     assert found is not None
     assert found.rules == ("content",)
+
+
+# -- what a turn is to those before it
+
+
+def test_a_turn_names_the_one_that_it_goes_on_with() -> None:
+    ledger = PromptCacheLedger()
+    title = {"model": "m", "messages": [{"role": "user", "content": "a title for this"}]}
+    assert ledger.add(turn(body(2), 0, id="1")).before == ""
+    assert ledger.add(turn(title, 0, id="2")).before == ""
+    assert ledger.add(turn(body(3), 0, id="3")).before == "1"
+    assert ledger.add(turn(body(4), 0, id="4")).before == "3"
+
+
+@pytest.mark.parametrize("cached", [0, 9000])
+def test_a_history_that_was_compacted_is_told_whether_or_not_the_cache_broke(cached: int) -> None:
+    ledger = PromptCacheLedger()
+    ledger.add(turn(body(10), 0, id="1"))
+    short = body(0) | {"messages": [{"role": "user", "content": "a summary"}, {"role": "assistant", "content": "ok"}]}
+    found = ledger.add(turn(short, cached, input=10_000, id="2"))
+    assert (found.before, found.is_compacted, found.broken is not None) == ("1", True, not cached)
+    longer = short | {"messages": [*short["messages"], {"role": "user", "content": "on"}]}
+    found = ledger.add(turn(longer, 10_000, input=10_100, id="3"))
+    assert (found.before, found.is_compacted) == ("2", False)
+
+
+def test_a_few_messages_less_are_no_compaction() -> None:
+    ledger = PromptCacheLedger()
+    ledger.add(turn(body(10), 0, id="1"))
+    fewer = body(10)
+    del fewer["messages"][-6:]
+    found = ledger.add(turn(fewer, 30_000, id="2"))
+    assert (found.before, found.is_compacted) == ("1", False)

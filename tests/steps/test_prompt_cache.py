@@ -12,7 +12,8 @@ from mitmproxy import http
 
 from hunyuan_fix.exchange import KEY, Exchange
 from hunyuan_fix.observe import prompts
-from hunyuan_fix.steps.prompt_cache import BREAKS, INPUT_TOKENS, NAME
+from hunyuan_fix.observe.prompt_cache import NAME
+from hunyuan_fix.steps.prompt_cache import BREAKS, INPUT_TOKENS
 from hunyuan_fix.views.contentviews import ChatTranscript, HunyuanChanges
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, json_answer, run_proxy, stream_answer
 
@@ -210,3 +211,36 @@ async def test_a_saved_exchange_has_no_prompt(proxy: Proxy, endpoint: Endpoint, 
     assert exchange is not None
     assert exchange.prompt is None
     assert exchange.usage == {"input": 9000, "cached": 0, "output": 5}
+
+
+async def test_the_end_of_an_exchange_tells_what_broke_its_cache(
+    proxy: Proxy, endpoint: Endpoint, keeper: Keeper
+) -> None:
+    told: list[dict[str, Any]] = []
+    sink = type("Sink", (), {"name": "told", "kinds": ["done"], "hear": lambda _, event: told.append(event.data)})
+    proxy.addon.runtime.sinks.add(sink())
+    endpoint.answer = used(9000, 0)
+    await ask(proxy, f"hunter2 {LONG}", "yes", "go on")
+    endpoint.answer = used(9500, 1000)
+    await ask(proxy, f"hunter3 {LONG}", "yes", "go on", "yes", "on")
+    assert told[0]["prompt_cache"] == {}
+    assert told[1]["prompt_cache"] == {
+        "before": told[0]["id"],
+        "what": "content edited",
+        "pointer": "/messages/0",
+        "by": "client",
+        "rules": [],
+        "missed": 8000,
+    }
+    assert "hunter" not in json.dumps(told)
+
+
+async def test_a_subagent_is_a_conversation_of_its_own(proxy: Proxy, endpoint: Endpoint, keeper: Keeper) -> None:
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
+    endpoint.answer = used(9000, 8900)
+    await ask(proxy, LONG, "yes", "on", "yes", "on", tools=tools)
+    await ask(proxy, f"a task {LONG}", tools=tools, headers={"x-claude-code-agent-id": "1"})
+    await ask(proxy, LONG, "yes", "on", "yes", "on", "yes", "on", tools=tools)
+    notes = [note_of(flow) for flow in keeper.flows]
+    assert "before" not in notes[1] and "compacted" not in notes[1]
+    assert notes[2]["before"] == keeper.flows[0].id

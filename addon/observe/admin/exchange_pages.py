@@ -6,21 +6,29 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...exchange import JsonObject
-from ..last_exchanges import MOST, LastExchanges
+from ..last_exchanges import Kept, LastExchanges
 from .parameters import Parameter, number, text
 
 MOST_BYTES = 1 << 20
 """About how much a page may hold, as exchanges are counted in memory."""
+MOST = 1000
+"""Exchanges of a page."""
 _PAGE = 50
-_STATUS = text(pattern="[1-5][0-9][0-9]|[1-5]xx|none", examples=["429", "4xx", "none"])
+_STATUS = text(pattern="[1-5][0-9][0-9]|[1-5]xx|none|failed|open", examples=["429", "4xx", "none", "failed", "open"])
 
 PARAMETERS = (
     Parameter("client", "The name of the client whose token it brought.", text()),
     Parameter("session", "The digest of its conversation.", text()),
+    Parameter("program", "The program that has sent it, or how its name begins: `claude-code`.", text()),
     Parameter("model", "The model, as the client sent it or as it was sent on.", text()),
     Parameter("dialect", "The format of its client.", text()),
     Parameter("profile", "The profile of its endpoint.", text()),
-    Parameter("status", "`429`, `4xx`, or `none` for one without.", _STATUS),
+    Parameter("rule", "The name of a change that was made to it.", text()),
+    Parameter(
+        "status",
+        "`429`, `4xx`, `none` for one without; `failed`: its client got an error, or nothing; `open`: under way.",
+        _STATUS,
+    ),
     Parameter("slow", "It took so many seconds at least.", number(0, 1e6)),
     Parameter("since", "It began then or later: seconds of Unix time.", number(0, 1e12)),
     Parameter("before", "Older than the exchange with this id.", text(64)),
@@ -43,33 +51,48 @@ def page(ring: LastExchanges, values: Mapping[str, Any]) -> JsonObject | None:
     for kept in ring.newest(before):
         if len(found) >= limit or size >= MOST_BYTES:
             return {"exchanges": found, "next": last}
-        summary = kept.summary()
-        if all(fits(summary, wanted) for fits, wanted in filters):
-            found.append(summary)
+        if all(fits(kept, wanted) for fits, wanted in filters):
+            found.append(kept.summary())
             size += kept.size
             last = kept.id
     return {"exchanges": found, "next": None}
 
 
-def _is(name: str) -> Callable[[JsonObject, Any], bool]:
-    return lambda summary, wanted: summary.get(name) == wanted
+def _is(name: str) -> Callable[[Kept, Any], bool]:
+    return lambda kept, wanted: kept.get(name) == wanted
 
 
-def _has_status(summary: JsonObject, wanted: str) -> bool:
-    status = summary.get("status")
-    if wanted == "none":
-        return bool(summary["over"]) and status is None
+def _has_status(kept: Kept, wanted: str) -> bool:
+    status = kept.get("status")
+    match wanted:
+        case "none":
+            return kept.is_over and status is None
+        case "open":
+            return not kept.is_over
+        case "failed":
+            return has_failed(kept)
     return str(status) == wanted or (wanted.endswith("xx") and str(status)[:1] == wanted[0] and status is not None)
 
 
-_FITS: Mapping[str, Callable[[JsonObject, Any], bool]] = {
+def has_failed(kept: Kept) -> bool:
+    """Whether its client got an error, or no answer though it waited for one."""
+    if not kept.is_over:
+        return False
+    if (kept.get("status") or 0) >= 400:
+        return True
+    return not kept.get("left") and (bool(kept.get("error")) or kept.get("how") == "failed")
+
+
+_FITS: Mapping[str, Callable[[Kept, Any], bool]] = {
     "client": _is("client"),
     "session": _is("session"),
+    "program": lambda kept, wanted: (kept.get("program") or "").startswith(wanted),
     "dialect": _is("dialect"),
     "profile": _is("profile"),
-    "model": lambda summary, wanted: wanted in (summary.get("model"), summary.get("sent_model")),
+    "model": lambda kept, wanted: wanted in (kept.get("model"), kept.get("sent_model")),
+    "rule": lambda kept, wanted: wanted in (kept.get("rules") or ()),
     "status": _has_status,
-    "slow": lambda summary, wanted: summary.get("ms", 0) >= wanted * 1000,
-    "since": lambda summary, wanted: summary["at"] >= wanted,
+    "slow": lambda kept, wanted: (kept.get("ms") or 0) >= wanted * 1000,
+    "since": lambda kept, wanted: kept.at >= wanted,
 }
-"""Parameter -> whether the summary of an exchange fits its value."""
+"""Parameter -> whether an exchange fits its value. None of them works out a summary: ten thousand are looked at."""

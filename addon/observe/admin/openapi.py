@@ -90,7 +90,7 @@ def _errors(route: Route) -> list[int]:
     if route.who is Who.PROBE:
         return [400, 500]
     statuses = [400, 401, 403, 429, 500]
-    if any(one.name in ("id", "before", "file", "session") for one in route.parameters):
+    if any(one.where == "path" or one.name == "before" for one in route.parameters):
         statuses.append(404)
     if route.name == "get_api_events" or route in page_routes.ASKED_BY_IT:
         statuses.append(503)

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from ...exchange import JsonObject, Response
 from ...wire import proxy_errors
 from ...wire.openai_error import ProxyError
-from . import schemas
+from . import schemas, session_schemas
 from .guard import Who
 from .parameters import Parameter, number, text
 from .route import HTML, JSON, PLAIN, Call, Route
 from .schemas import ANYTHING, INTEGER, TEXT
 
+_SESSION = text(64, pattern=r"[0-9a-f]+", examples=["9f86d081884c7d659a2feaa0c55ad015"])
 _FILE = text(80, pattern=r"[A-Za-z0-9._-]+", examples=["page.css", "main.js"])
 
 
@@ -163,4 +164,32 @@ _STORY: Sequence[Route] = (
         answers={200: ("The answer.", JSON, schemas.GROWING)},
     ),
 )
-ASKED_BY_IT: Sequence[Route] = (*_CONTENTS, *_STORY)
+_SESSIONS: Sequence[Route] = (
+    Route(
+        method="GET",
+        path="/api/exchanges/{id}/cache",
+        who=Who.ADMIN,
+        summary="Where a prompt differs first from that of the turn before, with both texts if they are kept.",
+        answer=asks("cache"),
+        parameters=[_ID],
+        answers={200: ("What broke the prompt cache, or would have.", JSON, session_schemas.CACHE_BREAK)},
+    ),
+    Route(
+        method="GET",
+        path="/api/sessions",
+        who=Who.ADMIN,
+        summary="The sessions of the last exchanges, the newest first.",
+        answer=asks("sessions"),
+        answers={200: ("The sessions.", JSON, session_schemas.SESSIONS)},
+    ),
+    Route(
+        method="GET",
+        path="/api/sessions/{session}",
+        who=Who.ADMIN,
+        summary="One session, with its turns in order.",
+        answer=asks("session"),
+        parameters=[Parameter("session", "Its digest, as exchanges have it.", _SESSION, "path")],
+        answers={200: ("The session.", JSON, session_schemas.ONE_SESSION)},
+    ),
+)
+ASKED_BY_IT: Sequence[Route] = (*_CONTENTS, *_STORY, *_SESSIONS)

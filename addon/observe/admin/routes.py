@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from urllib.parse import unquote_to_bytes
 
-from ...events import KINDS
+from ...events import ALL_KINDS
 from ...exchange import Response
 from ...wire import proxy_errors
 from ...wire.openai_error import ProxyError
@@ -54,7 +54,7 @@ def _exchange(call: Call) -> Response | ProxyError:
     kept = call.rooms.exchanges.get(call.values["id"])
     if kept is None:
         return proxy_errors.ADMIN_NO_SUCH_EXCHANGE()
-    return json_answer({"exchange": kept.summary(), "events": kept.timeline()})
+    return json_answer({"exchange": kept.summary(), "events": kept.timeline(), "paid": kept.paid})
 
 
 def _events(call: Call) -> Listening:
@@ -69,7 +69,8 @@ def _description(call: Call) -> Response:
     return json_answer(description())
 
 
-_KINDS = text(pattern=f"({'|'.join(KINDS)})(,({'|'.join(KINDS)}))*", examples=[",".join(KINDS)])
+_KIND = "|".join(ALL_KINDS)
+_KINDS = text(pattern=f"({_KIND})(,({_KIND}))*", examples=[",".join(ALL_KINDS)])
 _ID = text(64, pattern=r"[0-9A-Za-z-]+", examples=["5b37e441-0274-4aed-90ed-d3176dc2deac"])
 ROUTES: Sequence[Route] = (
     *page_routes.OF_THE_PAGE,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import types
-from typing import Any, TypeAliasType, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, TypeAliasType, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from ...events import KINDS, Done
+from ...events import KINDS, Done, Paid
 from ...exchange import JsonObject
 
 _SIMPLE = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
@@ -31,19 +31,19 @@ def of_type(hint: Any) -> JsonObject:
     """The schema of a type: the simple ones, lists, dicts and unions of them, and other names for these."""
     if hint is Any:
         return {}
+    if hint is JsonObject or is_typeddict(hint):
+        return ANYTHING
     if isinstance(hint, TypeAliasType):
         return of_type(hint.__value__)
-    if is_typeddict(hint):
-        return ANYTHING
     if hint in _SIMPLE:
         return {"type": _SIMPLE[hint]}
-    if hint is JsonObject:
-        return ANYTHING
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is list:
         return listing(of_type(arguments[0]))
     if origin is dict:
         return {"type": "object", "additionalProperties": of_type(arguments[1])}
+    if origin is Literal:
+        return {"type": "string", "enum": list(arguments)}
     if origin in (Union, types.UnionType):
         return {"type": [of_type(argument)["type"] for argument in arguments]}
     raise TypeError(f"{hint} has no schema")
@@ -131,13 +131,16 @@ STATUS = record(
         "restarts": INTEGER,
     },
 )
+AMOUNTS: JsonObject = {"type": "object", "additionalProperties": INTEGER}
+"""By currency, in parts of which there are `prices.UNITS` to one."""
 EXCHANGE = record(
     {"id": TEXT, "at": NUMBER, "last": {"type": "string", "enum": list(KINDS)}, "over": BOOLEAN},
-    {"upstream": TEXT, **{name: of_type(hint) for name, hint in get_type_hints(Done).items()}},
+    {"upstream": TEXT, "cost": AMOUNTS, **{name: of_type(hint) for name, hint in get_type_hints(Done).items()}},
 )
+PAID = record({name: of_type(hint) for name, hint in get_type_hints(Paid).items()})
 EVENT = record({"kind": {"type": "string", "enum": list(KINDS)}, "at": NUMBER, "ms": NUMBER, "data": ANYTHING})
 EXCHANGES = record({"exchanges": listing(EXCHANGE), "next": {"type": ["string", "null"]}})
-TIMELINE = record({"exchange": EXCHANGE, "events": listing(EVENT)})
+TIMELINE = record({"exchange": EXCHANGE, "events": listing(EVENT), "paid": listing(PAID)})
 _OR_NONE: JsonObject = {"type": ["object", "null"]}
 STORY = record(
     {

@@ -69,6 +69,14 @@ ADMIN_NO_SUCH_EXCHANGE = Entry(
     advice="`GET /api/exchanges` lists them",
     retry=False,
 )
+ADMIN_UNKNOWN_SESSION = Entry(
+    status=404,
+    code="admin_unknown_session",
+    message="None of the last exchanges belongs to this session.",
+    when="a session that none of the last exchanges belongs to",
+    advice="`GET /api/sessions` lists them",
+    retry=False,
+)
 ADMIN_CONTENT_OFF = Entry(
     status=404,
     code="admin_content_off",
