@@ -50,6 +50,7 @@ from .observe.log import LineOfExchange
 from .observe.log_file import FileLog, LogSettings
 from .observe.loop_lag import LoopLag
 from .observe.metrics import Metrics, Reading, definitions
+from .observe.minutes import Minutes
 from .observe.prompt_cache import PromptCacheLedger
 from .observe.sinks import Sinks
 from .observe.traces.settings import TraceSettings
@@ -120,6 +121,7 @@ class Runtime:
         self.unauthenticated = UnauthenticatedClients()
         self.alerts = Watch(self.metrics)
         self.last_exchanges = LastExchanges()
+        self.minutes = Minutes()
         self._process = status.Process()
         self.config = HotChange(OPTIONS)
         self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
@@ -134,7 +136,7 @@ class Runtime:
         self.loop_lag = LoopLag(lambda lag: self.metrics.observe(statistics.LOOP_LAG_SECONDS, lag))
         self.authority = AuthorityCheck()
         self.health = Health(self._checks())
-        self.page = Page(Sources(self.last_exchanges, self.workers))
+        self.page = Page(Sources(self.last_exchanges, self.minutes, self.workers))
         self.admin = Admin(
             Rooms(
                 metrics=lambda accept: prometheus.exposition(self.metrics, accept),
@@ -181,8 +183,10 @@ class Runtime:
             logger.warning("%s", note)
         if settings.admin is not None:
             self.sinks.add(self.last_exchanges)
+            self.sinks.add(self.minutes)
         else:
             self.sinks.remove(self.last_exchanges.name)
+            self.sinks.remove(self.minutes.name)
         if kept_levels is not None:
             self.kept.chain.replace(kept_levels)
             self._kept_in = kept_in

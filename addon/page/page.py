@@ -12,6 +12,7 @@ from ..texts.terminal import say
 from ..wire import proxy_errors, safe_text
 from ..wire.openai_error import ProxyError
 from . import files
+from .overview import overview
 from .sources import Sources
 
 logger = logging.getLogger("hunyuan_fix")
@@ -20,7 +21,7 @@ type Answer = Response | ProxyError
 type Asked = Callable[[Sources, Mapping[str, Any], str], Answer | Awaitable[Answer]]
 """The process, parameters, the reader's language -> the answer. On the event loop: what takes long goes to a thread."""
 
-ASKED: Mapping[str, Asked] = {}
+ASKED: Mapping[str, Asked] = {"overview": overview}
 """What is asked for -> what answers it."""
 
 

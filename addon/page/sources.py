@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..observe.last_exchanges import LastExchanges
+from ..observe.minutes import Minutes
 from ..workers import Workers
 
 
 @dataclass(slots=True)
 class Sources:
-    """The parts. Where several workers serve, the process that has started them has the first alone."""
+    """The parts. Where several workers serve, the process that has started them has these two alone."""
 
     exchanges: LastExchanges
     """The last exchanges, by what they have told: names and numbers."""
+    minutes: Minutes = field(default_factory=Minutes)
+    """What went on in each of the last minutes."""
     workers: Workers = field(default_factory=Workers)
     """Threads for what takes long."""

@@ -77,7 +77,7 @@ class Observed:
                 status=self._status,
                 exchanges=supervisor.exchanges,
                 is_started=lambda: supervisor.has_started,
-                page=Page(Sources(supervisor.exchanges)),
+                page=Page(Sources(supervisor.exchanges, supervisor.minutes)),
                 why=supervisor.why_not_ready,
             ),
             before=self._before,

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from ...exchange import Response
 from ...wire import proxy_errors
 from ...wire.openai_error import ProxyError
+from . import schemas
 from .guard import Who
 from .parameters import Parameter, text
-from .route import HTML, Call, Route
+from .route import HTML, JSON, Call, Route
 from .schemas import TEXT
 
 _FILE = text(80, pattern=r"[A-Za-z0-9._-]+", examples=["page.css", "main.js"])
@@ -50,4 +51,13 @@ OF_THE_PAGE: Sequence[Route] = (
         answers={200: ("The file.", "*/*", {})},
     ),
 )
-ASKED_BY_IT: Sequence[Route] = ()
+ASKED_BY_IT: Sequence[Route] = (
+    Route(
+        method="GET",
+        path="/api/overview",
+        who=Who.ADMIN,
+        summary="The last three hours minute by minute, and the exchanges under way with what each waits for.",
+        answer=asks("overview"),
+        answers={200: ("The sums, and those under way.", JSON, schemas.OVERVIEW)},
+    ),
+)
