@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from .. import events
+from ..config.command_names import command
 from ..exchange import JsonObject, Response
 from ..observe.last_exchanges import Kept, LastExchanges
 from ..observe.minutes import Series
@@ -51,6 +52,10 @@ class Overview(TypedDict):
     """Exchanges that the list has."""
     last: float | None
     """When an exchange told something last; `None`: none came yet."""
+    listens: list[dict[str, str]]
+    """Where the proxy takes requests: `mode` and `address`."""
+    commands: dict[str, str]
+    """How a user starts the commands `run`, `env` and `doctor`."""
     counts: dict[str, int]
     """Those under way, by what they wait for."""
     under_way: list[UnderWay]
@@ -63,6 +68,8 @@ def overview(sources: Sources, values: Mapping[str, Any], language: str) -> Resp
     now = time.time()
     found = of(sources.exchanges)
     found["now"], found["minutes"] = now, sources.minutes.series(now)
+    found["listens"] = [{"mode": mode, "address": address} for mode, address in sources.listens()]
+    found["commands"] = {name: command(name) for name in ("run", "env", "doctor")}
     return Response(200, {"content-type": "application/json"}, json_body.serialise(found))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ..observe.last_exchanges import LastExchanges
@@ -19,3 +20,5 @@ class Sources:
     """What went on in each of the last minutes."""
     workers: Workers = field(default_factory=Workers)
     """Threads for what takes long."""
+    listens: Callable[[], Sequence[tuple[str, str]]] = lambda: ()
+    """Where the proxy takes requests: mitmproxy's mode (`regular`, `reverse`), address and port."""

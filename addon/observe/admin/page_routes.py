@@ -13,6 +13,8 @@ from .parameters import Parameter, text
 from .route import HTML, JSON, Call, Route
 from .schemas import TEXT
 
+PATH = "/"
+"""Of the page itself."""
 _FILE = text(80, pattern=r"[A-Za-z0-9._-]+", examples=["page.css", "main.js"])
 
 
@@ -35,7 +37,7 @@ def asks(what: str) -> Callable[[Call], ProxyError | Awaitable[Response | ProxyE
 OF_THE_PAGE: Sequence[Route] = (
     Route(
         method="GET",
-        path="/",
+        path=PATH,
         who=Who.ADMIN,
         summary="The page in a browser: what goes on, what was changed and why.",
         answer=lambda call: _file(call, "index.html"),

@@ -156,6 +156,8 @@ OVERVIEW = record(
         "now": NUMBER,
         "kept": INTEGER,
         "last": {"type": ["number", "null"]},
+        "listens": listing(record({"mode": TEXT, "address": TEXT})),
+        "commands": record({"run": TEXT, "env": TEXT, "doctor": TEXT}),
         "counts": {"type": "object", "additionalProperties": INTEGER},
         "under_way": listing(UNDER_WAY),
         "minutes": record({name: of_type(hint) for name, hint in get_type_hints(Series).items()}),
