@@ -39,7 +39,7 @@ const AGAIN = 3000; // milliseconds
 
 /**
  * Hear the proxy's events until `signal` is aborted. `hear(event)`: `{exchange, kind, at, data}`; `state(isLive)`: at each
- * connection and each loss of one; `gap()`: events are missing, so what is shown has to be asked for anew.
+ * connection and each loss of one; `gap()`: events may be missing, so what is shown has to be asked for anew.
  * A tab that nobody sees listens to nothing: browsers open six connections to a host, for all tabs together.
  */
 export function listen(hear, state, signal, kinds = [], gap = () => {}) {
@@ -66,9 +66,9 @@ export function listen(hear, state, signal, kinds = [], gap = () => {}) {
     source.addEventListener('end', again);
     source.addEventListener('error', again);
     source.addEventListener('open', () => {
-      if (lost) gap();
-      lost = false;
       state(true);
+      if (!last || lost) gap(); // what was told before it listened
+      lost = false;
     });
   };
   // The browser itself would try again with what it was told first, and never after a refusal.

@@ -34,7 +34,7 @@ class View {
     this.rows = new Map(); // id -> {element, said}
     this.newest = [];
     this.stopped = false; // by the button
-    this.isLive = true;
+    this.isLive = null; // not yet
     this.timer = 0;
     this.asked = 0;
     this.body = h('tbody');
@@ -49,7 +49,7 @@ class View {
     signal.addEventListener('abort', () => clearTimeout(this.timer));
     this.body.addEventListener('keydown', (event) => this.move(event));
     // What one reads doesn't move; once nobody reads, what is new comes in.
-    for (const event of ['scroll', 'focusout', 'selectionchange']) document.addEventListener(event, () => this.look(), {signal, passive: true});
+    for (const event of ['scroll', 'focusin', 'focusout', 'selectionchange']) document.addEventListener(event, () => this.look(), {signal, passive: true});
     this.look();
   }
 
@@ -194,8 +194,8 @@ class View {
   look() {
     const isRead = this.isRead();
     if (!isRead && this.fresh > 0) this.replace();
-    const state = this.before ? 'still' : !this.isLive ? 'lost' : isRead ? 'paused' : 'live';
-    const looks = {still: '', lost: 'bad', paused: 'warn', live: 'good'};
+    const state = this.before ? 'still' : this.isLive === null ? 'joining' : !this.isLive ? 'lost' : isRead ? 'paused' : 'live';
+    const looks = {still: '', joining: '', lost: 'bad', paused: 'warn', live: 'good'};
     this.state.className = `tag ${looks[state]}`;
     const text = t(`exchanges.is.${state}`);
     if (this.state.textContent !== text) {

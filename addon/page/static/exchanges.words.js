@@ -50,6 +50,7 @@ export default {
   "exchanges.go-on": {"en": "Go on", "zh": "继续"},
   "exchanges.new": {"en": "Show {count} new", "zh": "显示 {count} 条新请求"},
   "exchanges.is.live": {"en": "live", "zh": "实时更新"},
+  "exchanges.is.joining": {"en": "connecting", "zh": "连接中"},
   "exchanges.is.paused": {"en": "paused while you read", "zh": "阅读中，已暂停更新"},
   "exchanges.is.lost": {"en": "connection lost, trying again", "zh": "连接已断开，正在重连"},
   "exchanges.is.still": {"en": "older exchanges", "zh": "历史请求"}
