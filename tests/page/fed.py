@@ -33,6 +33,8 @@ class Fed:
     sources: Sources
     live: Live
     """Those that listen."""
+    link: Callable[[], str]
+    """A new link by which a browser signs in."""
     number: int = 0
 
     def run[T](self, work: Callable[[], T]) -> T:
@@ -97,7 +99,7 @@ def fed(**options: Any) -> Iterator[Fed]:
     served = asyncio.run_coroutine_threadsafe(serve(), loop)
     try:
         admin = asyncio.run_coroutine_threadsafe(begun(), loop).result(30)
-        yield Fed(admin.url, loop, shown, sources, admin.live)
+        yield Fed(admin.url, loop, shown, sources, admin.live, admin.link)
     finally:
         loop.call_soon_threadsafe(ended.set)
         served.result(30)

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from hunyuan_fix import events
 from scripts.lib.browser import Page
 from tests.page import axe, traffic
 from tests.page.conftest import Watch, Watched
+from tests.page.fed import fed
 
 VIEWS = (
     *(
@@ -114,3 +116,52 @@ def test_headings_come_in_order(busy: Watched, browser: Page) -> None:
         )
         assert levels[0] == 1 and levels.count(1) == 1, view
         assert all(later - level <= 1 for level, later in itertools.pairwise(levels)), (view, levels)
+
+
+STATUS = {
+    "draining": True,
+    "checks": [{"name": "disk", "state": "degraded", "message": "It is full."}],
+    "alerts": [{"state": "firing", "summary": "One request in ten fails.", "action": "Look at the last errors."}],
+    "breaker": {"open": ["api.example"]},
+    "slots": {"accounts": [{"limit": 5, "taken": 5, "waiting": 1}]},
+    "budgets": [{"budget": "anna", "unit": "CNY", "limit": 1.0, "spent": 1.5, "held": 0.0, "resets": 1.8e9}],
+    "workers": [
+        {"number": 1, "pid": 4711, "since": 1.7e9, "ready": True, "leaving": False, "exchanges": 3},
+        {"number": 2, "pid": 4712, "since": None, "ready": False, "leaving": True, "exchanges": 0},
+    ],
+}
+"""All that may need attention."""
+
+
+@pytest.mark.parametrize("view", ["", "exchanges"])
+def test_nothing_keeps_anybody_out_when_all_goes_wrong(browser: Page, script: str, view: str) -> None:
+    with fed() as server:
+        server.shown.status = lambda _: STATUS
+        server.exchanges(3, status=503, error="upstream_overloaded")
+        (waits,) = server.exchanges(1, over=False)
+        server.tell(events.QUEUED, waits)
+        (id,) = server.exchanges(1, left=True, how="failed", status=None)
+        server.tell(events.PAID, id, amount=10**10, currency="CNY", usage={"input": 1000, "cached": 500, "output": 7})
+        for width, colours in ((1280, "light"), (1280, "dark"), (375, "light"), (375, "dark")):
+            browser.resize(width, 900)
+            browser.prefer(prefers_color_scheme=colours)
+            browser.open("about:blank")
+            browser.open(f"{server.admin}/#/{view}")
+            browser.wait_for("document.querySelector('main h1')")
+            browser.value("document.querySelectorAll('details').forEach(one => { one.open = true; }); 0")
+            assert not axe.violations(browser, script)
+            assert browser.value("document.documentElement.scrollWidth") <= width
+        if not view:
+            said = browser.text()
+            for text in (
+                "One request in ten fails.",
+                "api.example",
+                "disk",
+                "It is full.",
+                "anna",
+                "Waiting for a slot: 1",
+                "4712",
+            ):
+                assert text in said, text
+    browser.prefer()
+    browser.resize(1280, 900)
