@@ -251,6 +251,7 @@ class HunyuanFix:
             # mitmproxy reads a whole body before it sends the addon's refusal, also from clients without a token.
             ctx.options.update(body_size_limit=str(self.settings.max_body))
         proxyserver = ctx.master.addons.get("proxyserver")
+        self.runtime.page.sources.listens = lambda: ports.listening(proxyserver) if proxyserver else ()
         specs = proxy_modes.loopback_modes(proxyserver.servers, ctx.options.listen_host) if proxyserver else None
         if specs:
             said = say(

@@ -52,6 +52,7 @@ from .observe.log import LineOfExchange
 from .observe.log_file import FileLog, LogSettings
 from .observe.loop_lag import LoopLag
 from .observe.metrics import Metrics, Reading, definitions
+from .observe.minutes import Minutes
 from .observe.prompt_cache import PromptCacheLedger
 from .observe.sinks import Sinks
 from .observe.traces.settings import TraceSettings
@@ -124,6 +125,7 @@ class Runtime:
         self.unauthenticated = UnauthenticatedClients()
         self.alerts = Watch(self.metrics)
         self.last_exchanges = LastExchanges()
+        self.minutes = Minutes()
         self._process = status.Process()
         self.config = HotChange(OPTIONS)
         self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
@@ -139,7 +141,7 @@ class Runtime:
         self.authority = AuthorityCheck()
         self.health = Health(self._checks())
         self.contents = Contents(self.workers)
-        self.page = Page(Sources(self.last_exchanges, self.workers, self.contents))
+        self.page = Page(Sources(self.last_exchanges, self.minutes, self.workers, self.contents))
         self.admin = Admin(
             Rooms(
                 metrics=lambda accept: prometheus.exposition(self.metrics, accept),
@@ -188,8 +190,10 @@ class Runtime:
             logger.warning("%s", note)
         if settings.admin is not None:
             self.sinks.add(self.last_exchanges)
+            self.sinks.add(self.minutes)
         else:
             self.sinks.remove(self.last_exchanges.name)
+            self.sinks.remove(self.minutes.name)
         self.contents.configure(part(settings, PageSettings), part(settings, AdminSettings))
         if kept_levels is not None:
             self.kept.chain.replace(kept_levels)

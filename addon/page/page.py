@@ -12,6 +12,7 @@ from ..texts.terminal import say
 from ..wire import proxy_errors, safe_text
 from ..wire.openai_error import ProxyError
 from . import cache_break, curl, export, files, raw, sent_images, sessions, story, story_rest
+from .overview import overview
 from .sources import Sources
 
 logger = logging.getLogger("hunyuan_fix")
@@ -33,6 +34,7 @@ ASKED: Mapping[str, Asked] = {
     "cache": cache_break.explained,
     "session": sessions.one,
     "sessions": sessions.listed,
+    "overview": overview,
 }
 """What is asked for -> what answers it."""
 

@@ -78,7 +78,7 @@ class Observed:
                 status=self._status,
                 exchanges=supervisor.exchanges,
                 is_started=lambda: supervisor.has_started,
-                page=PageOfWorkers(Page(Sources(supervisor.exchanges)), supervisor),
+                page=PageOfWorkers(Page(Sources(supervisor.exchanges, supervisor.minutes)), supervisor),
                 why=supervisor.why_not_ready,
             ),
             before=self._before,

@@ -24,6 +24,7 @@ from ..events import Event
 from ..exchange import JsonObject
 from ..observe.last_exchanges import LastExchanges
 from ..observe.merged_metrics import MergedMetrics
+from ..observe.minutes import Minutes
 from ..observe.statistics import EXCHANGES, WORKER_RESTARTS, WORKERS
 from ..texts.terminal import say
 from ..wire import safe_text
@@ -63,6 +64,7 @@ class Supervisor:
         self.count = count
         self.metrics = MergedMetrics()
         self.exchanges = LastExchanges()
+        self.minutes = Minutes()
         self.ending: Callable[[], None] = lambda: None
         """Called when it is told to end."""
         self.drain_timeout = 30.0
@@ -407,7 +409,10 @@ class Supervisor:
                     self.metrics.take(worker.number, message["metrics"])
                 case "events":
                     for kind, id, at, data in message["events"]:
-                        self.exchanges.hear(Event(kind, id, at, data))
+                        event = Event(kind, id, at, data)
+                        self.exchanges.hear(event)
+                        if kind in self.minutes.kinds:
+                            self.minutes.hear(event)
                         self._told_by.setdefault(id, worker)
                     while len(self._told_by) > _MOST_TOLD:
                         del self._told_by[next(iter(self._told_by))]

@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,15 @@ _FLAGS = (
     "--force-color-profile=srgb",
     "--remote-debugging-pipe",
 )
+_KEYS = {
+    "Tab": (9, ""),
+    "Enter": (13, "\r"),
+    "Escape": (27, ""),
+    " ": (32, " "),
+    "ArrowUp": (38, ""),
+    "ArrowDown": (40, ""),
+}
+"""A key -> its number on Windows' keyboards, which browsers go by, and the text that it writes."""
 _WAIT = """
 new Promise(resolve => {
   const look = () => { const found = %s; if (found) { observer.disconnect(); resolve(found); } };
@@ -77,7 +86,12 @@ class Page:
     def __init__(self, connection: _Connection, session: str) -> None:
         self._connection = connection
         self._session = session
+        self.requested: list[str] = []
+        """The URLs of all requests since `watch`."""
+        self.complaints: list[str] = []
+        """What the browser has complained of since `watch`: uncaught exceptions, what the page's policy forbids."""
         self._call("Page.enable")
+        self._call("Emulation.setFocusEmulationEnabled", enabled=True)  # a headless window has no focus otherwise
 
     def open(self, url: str) -> None:
         """Go to `url`, until it has loaded."""
@@ -117,6 +131,35 @@ class Page:
         for kind, to in (("mousePressed", x), ("mouseMoved", x + by), ("mouseReleased", x + by)):
             self._call("Input.dispatchMouseEvent", type=kind, x=to, y=y, button="left", buttons=1, clickCount=1)
 
+    def watch(self) -> None:
+        """Note from now on what the page asks for, and what the browser complains of."""
+        self.requested.clear()
+        self.complaints.clear()
+        self._connection.heard = self._heard
+        for domain in ("Network", "Log", "Runtime"):
+            self._call(f"{domain}.enable")
+
+    def press(self, key: str, *, shift: bool = False) -> None:
+        """Press a key on the keyboard: `Tab`, `Enter`, `ArrowDown`, a letter."""
+        code, text = _KEYS.get(key, (ord(key[0].upper()), key if len(key) == 1 else ""))
+        about: dict[str, object] = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
+        self._call("Input.dispatchKeyEvent", type="keyDown", **about, **({"text": text} if text else {}))
+        self._call("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    def prefer(self, **features: str) -> None:
+        """Let the page believe that its reader has set these (`prefers_color_scheme="dark"`); none: what is usual."""
+        given = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+        self._call("Emulation.setEmulatedMedia", features=given)
+
+    def heap(self) -> int:
+        """Bytes that JavaScript uses, garbage collected."""
+        self._call("HeapProfiler.collectGarbage")
+        return int(self._call("Runtime.getHeapUsage")["usedSize"])
+
+    def value(self, expression: str) -> Any:
+        """The value of a JavaScript expression; a promise's once it is kept."""
+        return self._evaluate(expression)
+
     def text(self) -> str:
         """All the text on the page."""
         return str(self._evaluate(_text_of("body")))
@@ -140,6 +183,17 @@ class Page:
         return base64.b64decode(
             self._call("Page.captureScreenshot", format="png", optimizeForSpeed=False, **part)["data"]
         )
+
+    def _heard(self, event: Mapping[str, Any]) -> None:
+        params = event.get("params", {})
+        match event.get("method"):
+            case "Network.requestWillBeSent":
+                self.requested.append(params["request"]["url"])
+            case "Log.entryAdded" if params["entry"]["level"] == "error":
+                self.complaints.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+            case "Runtime.exceptionThrown":
+                details = params["exceptionDetails"]
+                self.complaints.append(str(details.get("exception", {}).get("description", details["text"])))
 
     def _evaluate(self, expression: str) -> Any:
         answer = self._call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
@@ -209,6 +263,8 @@ class _Connection:
         self._unread = b""
         self._number = 0
         self._events: list[str] = []
+        self.heard: Callable[[Mapping[str, Any]], None] = lambda _: None
+        """Called with what happens."""
 
     def call(self, method: str, params: Mapping[str, object], session: str | None = None) -> dict[str, Any]:
         """The result of `method`; what happens until it is there is kept for `wait_for`."""
@@ -240,4 +296,7 @@ class _Connection:
                 raise BrowserError(f"Chromium has ended ({awaited})")
             self._unread += data
         message, _, self._unread = self._unread.partition(b"\0")
-        return dict(json.loads(message))
+        received = dict(json.loads(message))
+        if "method" in received:
+            self.heard(received)
+        return received

@@ -10,7 +10,7 @@ from ...texts import terminal
 from ...texts.terminal import say
 from ...wire import proxy_errors, safe_text
 from ...wire.openai_error import ErrorResponse, ProxyError
-from . import routes
+from . import page_routes, routes, signing_in
 from .guard import Guard, Who
 from .links import Links
 from .parameters import Unusable, read_query
@@ -64,6 +64,9 @@ def _answer(request: Request, rooms: Rooms, guard: Guard, links: Links) -> Answe
     # A path or a method that isn't there is told only to those that may look.
     who = found[0].who if isinstance(found, tuple) else Who.ADMIN
     if refused := guard.refusal(request, who):
+        is_browser = request.method == "GET" and "text/html" in request.header("accept")
+        if refused.status == 401 and request.path == page_routes.PATH and is_browser:
+            return signing_in.needed(request.language(terminal.language()))
         return refused
     if not isinstance(found, tuple):
         if not found:

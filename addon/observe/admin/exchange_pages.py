@@ -7,6 +7,7 @@ from typing import Any
 
 from ...exchange import JsonObject
 from ..last_exchanges import Kept, LastExchanges
+from ..outcomes import trouble
 from .parameters import Parameter, number, text
 
 MOST_BYTES = 1 << 20
@@ -76,11 +77,7 @@ def _has_status(kept: Kept, wanted: str) -> bool:
 
 def has_failed(kept: Kept) -> bool:
     """Whether its client got an error, or no answer though it waited for one."""
-    if not kept.is_over:
-        return False
-    if (kept.get("status") or 0) >= 400:
-        return True
-    return not kept.get("left") and (bool(kept.get("error")) or kept.get("how") == "failed")
+    return kept.is_over and bool(trouble(kept.get))
 
 
 _FITS: Mapping[str, Callable[[Kept, Any], bool]] = {

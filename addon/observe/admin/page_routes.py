@@ -14,6 +14,8 @@ from .route import HTML, JSON, PLAIN, Call, Route
 from .schemas import ANYTHING, INTEGER, TEXT
 
 _SESSION = text(64, pattern=r"[0-9a-f]+", examples=["9f86d081884c7d659a2feaa0c55ad015"])
+PATH = "/"
+"""Of the page itself."""
 _FILE = text(80, pattern=r"[A-Za-z0-9._-]+", examples=["page.css", "main.js"])
 
 
@@ -36,7 +38,7 @@ def asks(what: str) -> Callable[[Call], ProxyError | Awaitable[Response | ProxyE
 OF_THE_PAGE: Sequence[Route] = (
     Route(
         method="GET",
-        path="/",
+        path=PATH,
         who=Who.ADMIN,
         summary="The page in a browser: what goes on, what was changed and why.",
         answer=lambda call: _file(call, "index.html"),
@@ -192,4 +194,14 @@ _SESSIONS: Sequence[Route] = (
         answers={200: ("The session.", JSON, session_schemas.ONE_SESSION)},
     ),
 )
-ASKED_BY_IT: Sequence[Route] = (*_CONTENTS, *_STORY, *_SESSIONS)
+_OVERVIEW: Sequence[Route] = (
+    Route(
+        method="GET",
+        path="/api/overview",
+        who=Who.ADMIN,
+        summary="The last three hours minute by minute, and the exchanges under way with what each waits for.",
+        answer=asks("overview"),
+        answers={200: ("The sums, and those under way.", JSON, schemas.OVERVIEW)},
+    ),
+)
+ASKED_BY_IT: Sequence[Route] = (*_CONTENTS, *_STORY, *_SESSIONS, *_OVERVIEW)

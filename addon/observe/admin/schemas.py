@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAliasType, Union, get_args, get_origin, get
 
 from ...events import KINDS, Done, Paid
 from ...exchange import JsonObject
+from ..minutes import Series
 
 _SIMPLE = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
@@ -157,5 +158,26 @@ STORY = record(
     }
 )
 GROWING = record({"bytes": INTEGER, "under_way": BOOLEAN, "answer": _OR_NONE})
+UNDER_WAY = record(
+    {
+        "id": TEXT,
+        "since": NUMBER,
+        "waits_for": {"type": "string", "enum": ["repair", "slot", "answer", "end"]},
+        "waits_since": NUMBER,
+        **dict.fromkeys(("client", "program", "model", "upstream"), TEXT),
+    }
+)
+OVERVIEW = record(
+    {
+        "now": NUMBER,
+        "kept": INTEGER,
+        "last": {"type": ["number", "null"]},
+        "listens": listing(record({"mode": TEXT, "address": TEXT})),
+        "commands": record({"run": TEXT, "env": TEXT, "doctor": TEXT}),
+        "counts": {"type": "object", "additionalProperties": INTEGER},
+        "under_way": listing(UNDER_WAY),
+        "minutes": record({name: of_type(hint) for name, hint in get_type_hints(Series).items()}),
+    }
+)
 SENT_EVENT = record({"event": TEXT, "data": TEXT}, {"id": TEXT, "retry": INTEGER})
 """One server-sent event. Its data is JSON."""

@@ -26,7 +26,29 @@ FORM = [Parameter(links.PARAMETER, "The secret of the link.", text())]
 AFTER = "/"
 """Where a browser that has signed in goes."""
 _SCRIPT = "document.forms[0].submit()"
-_DIGEST = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+_KEEP_VIEW = "try{localStorage.setItem('hunyuan-fix-wanted',location.hash)}catch{}"
+"""What stands behind `#` reaches no server: the page finds it there once its browser has signed in (main.js)."""
+
+
+def _policy(script: str) -> str:
+    """The content security policy of a page on which `script` alone runs."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; frame-ancestors 'none'; "
+        "base-uri 'none'"
+    )
+
+
+_STYLE = (
+    "body{{font:16px/1.6 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}}"
+    "pre{{font-size:15px;padding:.6rem .8rem;border:1px solid #8888;border-radius:6px;overflow-x:auto}}"
+)
+_NEEDED = (
+    '<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>hunyuan-fix</title>'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    f'<meta name="color-scheme" content="light dark"><style>{_STYLE}</style></head><body><main><h1>hunyuan-fix</h1>{{paragraphs}}'
+    '<pre tabindex="0">{command}</pre><p>{after}</p></main><script>{script}</script></body></html>'
+)
 _PAGE = (
     '<!doctype html><html lang="{language}"><meta charset="utf-8"><title>hunyuan-fix</title>'
     '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
@@ -36,8 +58,7 @@ _PAGE = (
 )
 _HEADERS = {
     "content-type": "text/html; charset=utf-8",
-    "content-security-policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_DIGEST}'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "content-security-policy": f"{_policy(_SCRIPT)}; form-action 'self'",
     # With `no-referrer` browsers send `Origin: null` (https://fetch.spec.whatwg.org/#append-a-request-origin-header).
     "referrer-policy": "same-origin",
 }
@@ -54,6 +75,31 @@ def page(once: str, language: str) -> Response:
         script=_SCRIPT,
     )
     return Response(200, dict(_HEADERS), body.encode())
+
+
+def needed(language: str) -> Response:
+    """The page for a browser that must sign in first: it says how. The view that it asked for is shown afterwards."""
+    made_by = f"{command('admin')} link"
+    lines = [
+        sentences.said(language, "This page is for those who have the admin server's token."),
+        sentences.said(language, "Make a link on the machine where the proxy runs, and open it in this browser:"),
+    ]
+    after = sentences.said(
+        language,
+        "It holds for {minutes} minutes and once. With a token in a file: {command} --token-file FILE.",
+        minutes=round(links.LIFETIME / 60),
+        command=made_by,
+    )
+    paragraphs = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    body = _NEEDED.format(
+        language=language, paragraphs=paragraphs, command=escape(made_by), after=escape(after), script=_KEEP_VIEW
+    )
+    headers = {
+        "content-type": "text/html; charset=utf-8",
+        "content-security-policy": f"{_policy(_KEEP_VIEW)}; form-action 'none'",
+        "www-authenticate": 'Bearer realm="hunyuan-fix"',
+    }
+    return Response(401, headers, body.encode())
 
 
 def sign_in(request: Request, guard: Guard, used: Links) -> Response:

@@ -1,7 +1,8 @@
 // The page: which view is shown, in which language and colours. A view is a module with `show(root, place)`.
 
+import {isLost} from './api.js';
 import {fill, h} from './dom.js';
-import {language, learn, speak, t} from './words.js';
+import {language, learn, recalled, remember, speak, t} from './words.js';
 import * as exchange from './exchange.js';
 import * as exchanges from './exchanges.js';
 import * as images from './images.js';
@@ -22,12 +23,22 @@ const VIEWS = {
   settings: [settings],
 };
 const THEME = 'hunyuan-fix-theme';
+const WANTED = 'hunyuan-fix-wanted'; // the view that a browser asked for before it signed in (signing_in.py)
 const main = document.getElementById('main');
 let leaving = new AbortController();
+let isFirst = true;
+
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // a % that stands for nothing
+  }
+}
 
 function place() {
   const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
-  return {path: path.split('/').map(decodeURIComponent), query: new URLSearchParams(query)};
+  return {path: path.split('/').map(decoded), query: new URLSearchParams(query)};
 }
 
 async function go() {
@@ -35,29 +46,31 @@ async function go() {
   leaving = new AbortController();
   const {signal} = leaving;
   const {path, query} = place();
-  const views = VIEWS[path[0]] ?? VIEWS[''];
+  const name = Object.hasOwn(VIEWS, path[0]) ? path[0] : '';
+  const views = VIEWS[name];
   const view = path.length > 1 && path[1] && views[1] ? views[1] : views[0];
-  document.title = `${t(`nav.${path[0] in VIEWS ? path[0] : ''}`)} · hunyuan-fix`;
+  document.title = `${t(`nav.${name}`)} · hunyuan-fix`;
   for (const link of document.querySelectorAll('#nav a')) {
-    if (link.getAttribute('href') === `#/${path[0]}`) link.setAttribute('aria-current', 'page');
+    if (link.getAttribute('href') === `#/${name}`) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
   }
   const root = h('div.view');
   fill(main, root);
   window.scrollTo(0, 0);
+  if (!isFirst) main.focus({preventScroll: true}); // so that a screen reader begins there
+  isFirst = false;
   try {
     await view.show(root, {path, query, signal});
   } catch (error) {
     if (signal.aborted) return;
-    fill(root, problem(error));
-    if (!error.status && error.name !== 'TypeError') throw error;
+    fill(root, problem(error), h('p.empty', {}, h('button', {onclick: go}, t('again'))));
+    if (!error.status && !isLost(error)) throw error;
   }
 }
 
 /** What to show where something can't be shown. */
 export function problem(error) {
-  const lost = error.name === 'TypeError' || error.name === 'NetworkError';
-  return h('p.empty', {role: 'alert'}, lost ? t('lost') : error.message);
+  return h('p.empty', {role: 'alert'}, isLost(error) ? t('lost') : error.message);
 }
 
 function theme(chosen) {
@@ -77,14 +90,21 @@ function head() {
   fill(nav, Object.keys(VIEWS).map((name) => h('a', {href: `#/${name}`}, t(`nav.${name}`))));
   const other = language === 'zh' ? 'en' : 'zh';
   const colours = h('select', {'aria-label': t('theme'), onchange: () => {
-    localStorage.setItem(THEME, colours.value);
+    remember(THEME, colours.value);
     theme(colours.value);
   }}, ['', 'light', 'dark'].map((name) => h('option', {value: name}, t(`theme.${name}`))));
-  colours.value = localStorage.getItem(THEME) ?? '';
+  colours.value = recalled(THEME);
   theme(colours.value);
   fill(document.getElementById('tools'), colours, h('button.plain', {lang: other === 'zh' ? 'zh-CN' : 'en', onclick: () => speak(other)}, t('other-language')));
 }
 
+function wantedBefore() {
+  const wanted = recalled(WANTED);
+  remember(WANTED, '');
+  if (!location.hash && wanted.startsWith('#/')) history.replaceState(null, '', wanted);
+}
+
+wantedBefore();
 head();
 window.addEventListener('hashchange', go);
 go();

@@ -11,5 +11,6 @@ export default {
   "theme.light": {"en": "Light", "zh": "浅色"},
   "theme.dark": {"en": "Dark", "zh": "深色"},
   "other-language": {"en": "中文", "zh": "English"},
-  "lost": {"en": "The proxy doesn't answer. It may have ended; this page goes on once it runs again.", "zh": "代理没有响应，可能已经退出；重新启动后刷新此页即可继续。"}
+  "again": {"en": "Try again", "zh": "重试"},
+  "lost": {"en": "The proxy doesn't answer. It may have ended: start it again, then try again here.", "zh": "代理没有响应，可能已经退出；请先重新启动，再点“重试”。"}
 }

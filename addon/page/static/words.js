@@ -9,15 +9,34 @@ export function learn(words) {
   Object.assign(known, words);
 }
 
+/** What was chosen under this name; `''` where nothing was, or the browser keeps nothing. */
+export function recalled(name) {
+  try {
+    return localStorage.getItem(name) ?? '';
+  } catch {
+    return '';
+  }
+}
+
+/** Keep a choice, if the browser does. */
+export function remember(name, value) {
+  try {
+    if (value) localStorage.setItem(name, value);
+    else localStorage.removeItem(name);
+  } catch {
+    // it holds until the page is closed
+  }
+}
+
 export const language = (() => {
-  const chosen = localStorage.getItem(KEY);
+  const chosen = recalled(KEY);
   if (LANGUAGES.includes(chosen)) return chosen;
   return navigator.languages.map((one) => one.slice(0, 2)).find((one) => LANGUAGES.includes(one)) ?? 'en';
 })();
 
 /** Speak another language from now on: the page begins anew. */
 export function speak(other) {
-  localStorage.setItem(KEY, other);
+  remember(KEY, other);
   location.reload();
 }
 
@@ -33,6 +52,7 @@ const whole = new Intl.NumberFormat(locale, {maximumFractionDigits: 0});
 const short = new Intl.NumberFormat(locale, {notation: 'compact', maximumFractionDigits: 1});
 const percent = new Intl.NumberFormat(locale, {style: 'percent', maximumFractionDigits: 0});
 const clock = new Intl.DateTimeFormat(locale, {hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false});
+const hour = new Intl.DateTimeFormat(locale, {hour: '2-digit', minute: '2-digit', hour12: false});
 const day = new Intl.DateTimeFormat(locale, {dateStyle: 'medium', timeStyle: 'medium'});
 
 export const number = (value) => whole.format(value);
@@ -40,10 +60,13 @@ export const compact = (value) => short.format(value);
 export const share = (value) => percent.format(value);
 /** Unix time in seconds, as a time of day. */
 export const time = (seconds) => clock.format(new Date(seconds * 1000));
+/** The same without seconds. */
+export const minute = (seconds) => hour.format(new Date(seconds * 1000));
 export const date = (seconds) => day.format(new Date(seconds * 1000));
 /** Milliseconds, in the unit that a person would choose. */
 export function duration(ms) {
   if (ms === null || ms === undefined) return '–';
+  if (ms === 0) return '0 ms';
   if (ms < 1) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60000) return `${(ms / 1000).toFixed(ms < 10000 ? 2 : 1)} s`;
