@@ -197,6 +197,7 @@ class Runtime:
         self.profile_folder.follow(settings.profiles)
         self.http_client.configure(transport)
         self.cascade.configure(part(settings, CascadeSettings))
+        self.cascade.images.configure(is_on=settings.admin is not None, with_content=True)
         self.admission.configure(
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
         )
