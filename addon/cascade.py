@@ -302,16 +302,19 @@ class Cascade:
 
     def forget(self, keys: ImageKeys) -> None:
         """Forget the result for an image in this process and all stores, and what is told of it."""
+        self._forget_result(keys)
+        self.images.forget(keys.result)
+
+    def _forget_result(self, keys: ImageKeys) -> None:
         self.known.kept.delete(keys.result)
         self.known.kept.delete(keys.of_any_question)
-        self.images.forget(keys.result)
 
     async def describe_again(
         self, record: ImageRecord, source: str, profile: Profile, target: Target, texts: Texts
     ) -> ImageResult | Response:
         """Ask the model of `record` anew about its image, `source`, and keep what it says in all stores.
 
-        Otherwise as in `describe`, for somebody who wants another description than that which was kept.
+        What was kept is forgotten first: somebody wants another description. Otherwise as in `describe`.
         """
         settings = self._settings
         try:
@@ -331,6 +334,7 @@ class Cascade:
             until=self._clock() + settings.cascade_deadline,
             keys=record.keys,
         )
+        self._forget_result(record.keys)
         key = record.keys.result
         try:
             return await self._flights.join((key, _payer(target)), lambda: self._call(key, call))

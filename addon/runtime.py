@@ -56,7 +56,7 @@ from .observe.traces.settings import TraceSettings
 from .observe.traces.traces import Traces
 from .options import OPTIONS, Settings
 from .page.page import Page
-from .page.sources import Sources
+from .page.sources import Running, Sources
 from .plugins.failures import Failures
 from .plugins.plugged_in import PluggedIn
 from .profile_folder import ProfileFolder
@@ -134,7 +134,18 @@ class Runtime:
         self.loop_lag = LoopLag(lambda lag: self.metrics.observe(statistics.LOOP_LAG_SECONDS, lag))
         self.authority = AuthorityCheck()
         self.health = Health(self._checks())
-        self.page = Page(Sources(self.last_exchanges, self.workers))
+        running = Running(
+            settings=lambda: self._settings,
+            config=self.config,
+            secrets=self.secrets,
+            call_keys=self.call_keys,
+            unusable=self._unusable,
+            cascade=self.cascade,
+            chain=self.chain,
+            sinks=self.sinks,
+            metrics=self.metrics,
+        )
+        self.page = Page(Sources(self.last_exchanges, self.workers, running=running))
         self.admin = Admin(
             Rooms(
                 metrics=lambda accept: prometheus.exposition(self.metrics, accept),

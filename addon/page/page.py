@@ -11,7 +11,7 @@ from ..exchange import Response
 from ..texts.terminal import say
 from ..wire import proxy_errors, safe_text
 from ..wire.openai_error import ProxyError
-from . import files
+from . import files, images, mode, settings_shown
 from .sources import Sources
 
 logger = logging.getLogger("hunyuan_fix")
@@ -20,7 +20,15 @@ type Answer = Response | ProxyError
 type Asked = Callable[[Sources, Mapping[str, Any], str], Answer | Awaitable[Answer]]
 """The process, parameters, the reader's language -> the answer. On the event loop: what takes long goes to a thread."""
 
-ASKED: Mapping[str, Asked] = {}
+ASKED: Mapping[str, Asked] = {
+    "images": images.listing,
+    "image": images.one,
+    "picture": images.picture,
+    "delete_image": images.delete,
+    "describe_image": images.describe_again,
+    "settings": settings_shown.answer,
+    "mode": mode.switch,
+}
 """What is asked for -> what answers it."""
 
 

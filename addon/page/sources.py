@@ -2,10 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
+from ..access.call_keys import CallKeys
+from ..access.secrets import Secrets
+from ..cascade import Cascade
+from ..config.hot_change import HotChange
 from ..observe.last_exchanges import LastExchanges
+from ..observe.metrics import Metrics
+from ..observe.sinks import Sinks
+from ..options import Settings
+from ..stores import Chain
 from ..workers import Workers
+from .content import Content
+
+
+class Contents(Protocol):
+    """What the last exchanges said."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is kept."""
+
+    def get(self, id: str) -> Content | None:
+        """What this exchange said; `None`: it isn't kept. Takes time: in a thread."""
+
+    def ids(self) -> Iterator[str]:
+        """Of all that are kept, the newest first."""
+
+
+@dataclass(slots=True)
+class Running:
+    """The parts of a process that serves clients itself."""
+
+    settings: Callable[[], Settings]
+    """The options in force."""
+    config: HotChange
+    secrets: Secrets
+    call_keys: CallKeys
+    unusable: Callable[[], list[Path]]
+    """Files that can't be used as they are now."""
+    cascade: Cascade
+    chain: Chain
+    """Where descriptions are kept."""
+    sinks: Sinks
+    metrics: Metrics
 
 
 @dataclass(slots=True)
@@ -16,3 +60,7 @@ class Sources:
     """The last exchanges, by what they have told: names and numbers."""
     workers: Workers = field(default_factory=Workers)
     """Threads for what takes long."""
+    contents: Contents | None = None
+    """What the last exchanges said; `None`: the workers have it."""
+    running: Running | None = None
+    """`None`: the workers are."""

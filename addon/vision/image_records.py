@@ -104,7 +104,7 @@ class ImageRecords:
         self.unchanged = Unchanged()
 
     def configure(self, *, is_on: bool, with_content: bool) -> None:
-        """Whether anything is kept, and whether texts of conversations and of models are. What may not be is dropped."""
+        """Whether anything is kept, and whether texts are. What may no longer be kept is dropped."""
         if not is_on:
             self._kept.clear()
             self._sizes.clear()
@@ -239,7 +239,7 @@ def _came_to(record: ImageRecord, result: ImageResult | Response, *, with_conten
         case ImageFailure(reason):
             record.outcome, record.description = reason, ""
         case Response():
-            record.outcome, record.error = "error", result
+            record.outcome, record.description, record.error = "error", "", result
 
 
 def _size(record: ImageRecord) -> int:

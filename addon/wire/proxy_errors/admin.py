@@ -69,6 +69,14 @@ ADMIN_NO_SUCH_EXCHANGE = Entry(
     advice="`GET /api/exchanges` lists them",
     retry=False,
 )
+ADMIN_NO_SUCH_IMAGE = Entry(
+    status=404,
+    code="admin_no_such_image",
+    message="There is no such image among those that requests had lately, or its picture is no longer kept.",
+    when="the key of an image that is not, or no longer, among the last ones",
+    advice="`GET /api/images` lists them",
+    retry=False,
+)
 ADMIN_METHOD_NOT_ALLOWED = Entry(
     status=405,
     code="admin_method_not_allowed",
