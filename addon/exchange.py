@@ -409,6 +409,8 @@ class Exchange:
     """What the last try used whose answer could not be used; `None`: there is none, or it was told of."""
     estimated: int = 0
     """Tokens of its input, estimated; 0: nobody has."""
+    page: Any = None
+    """What is noted of it for the page until it is over (`hooks.keep_content.Begun`); `None`: nothing is."""
     wants_usage: bool = False
     """What its stream uses has to be known, such as for a budget: it is asked for where the endpoint tells it then."""
 
@@ -553,6 +555,7 @@ _UNDER_WAY = (
     "summed",
     "wasted",
     "estimated",
+    "page",
     "wants_usage",
 )
 _SAVED = tuple(name for name in Exchange.__slots__ if name not in _UNDER_WAY)

@@ -30,6 +30,7 @@ from .config.hook_options import (
     InterceptionSettings,
 )
 from .config.option import OptionError
+from .config.page_options import PageSettings
 from .fallbacks import FallbackSettings
 from .kept import KeepSettings
 from .mending import MendSettings
@@ -81,6 +82,7 @@ class Settings(
     SecretSettings,
     OriginSettings,
     AdminSettings,
+    PageSettings,
     DrainingSettings,
     DispatchSettings,
     LogSettings,

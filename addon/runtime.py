@@ -22,6 +22,7 @@ from .cascade import Cascade, CascadeSettings
 from .config import worker_place
 from .config.hot_change import HotChange
 from .config.option import OptionError, part
+from .config.page_options import PageSettings
 from .config.values import StorePlaces
 from .config.watched_file import Watcher
 from .dialects.responses import sealing
@@ -55,6 +56,7 @@ from .observe.sinks import Sinks
 from .observe.traces.settings import TraceSettings
 from .observe.traces.traces import Traces
 from .options import OPTIONS, Settings
+from .page.contents import Contents
 from .page.page import Page
 from .page.sources import Running, Sources
 from .plugins.failures import Failures
@@ -134,7 +136,21 @@ class Runtime:
         self.loop_lag = LoopLag(lambda lag: self.metrics.observe(statistics.LOOP_LAG_SECONDS, lag))
         self.authority = AuthorityCheck()
         self.health = Health(self._checks())
-        running = Running(
+        self.contents = Contents(self.workers)
+        self.page = Page(Sources(self.last_exchanges, self.workers, self.contents, self._running()))
+        self.admin = Admin(
+            Rooms(
+                metrics=lambda accept: prometheus.exposition(self.metrics, accept),
+                checks=self.health.report,
+                status=self._status,
+                exchanges=self.last_exchanges,
+                page=self.page,
+            )
+        )
+
+    def _running(self) -> Running:
+        """What the page shows of this process, and may change."""
+        return Running(
             settings=lambda: self._settings,
             config=self.config,
             secrets=self.secrets,
@@ -144,16 +160,6 @@ class Runtime:
             chain=self.chain,
             sinks=self.sinks,
             metrics=self.metrics,
-        )
-        self.page = Page(Sources(self.last_exchanges, self.workers, running=running))
-        self.admin = Admin(
-            Rooms(
-                metrics=lambda accept: prometheus.exposition(self.metrics, accept),
-                checks=self.health.report,
-                status=self._status,
-                exchanges=self.last_exchanges,
-                page=self.page,
-            )
         )
 
     @property
@@ -194,6 +200,7 @@ class Runtime:
             self.sinks.add(self.last_exchanges)
         else:
             self.sinks.remove(self.last_exchanges.name)
+        self.contents.configure(part(settings, PageSettings), part(settings, AdminSettings))
         if kept_levels is not None:
             self.kept.chain.replace(kept_levels)
             self._kept_in = kept_in
@@ -208,7 +215,7 @@ class Runtime:
         self.profile_folder.follow(settings.profiles)
         self.http_client.configure(transport)
         self.cascade.configure(part(settings, CascadeSettings))
-        self.cascade.images.configure(is_on=settings.admin is not None, with_content=True)
+        self.cascade.images.configure(is_on=settings.admin is not None, with_content=self.contents.is_on)
         self.admission.configure(
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
         )

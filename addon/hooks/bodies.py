@@ -27,7 +27,7 @@ from ..route import RouteSettings
 from ..runtime import Runtime
 from ..texts.terminal import say
 from ..wire import answer_facts, json_body, proxy_errors, safe_text
-from . import asked_usage, request_body, signed_clients, trace_headers
+from . import asked_usage, keep_content, request_body, signed_clients, trace_headers
 from .dispatch import Dispatcher
 from .draining import Draining
 from .fallback import Fallback
@@ -241,6 +241,8 @@ class Bodies:
         exchange.rewritten = bool(changed or came.changes)
         if exchange.rewritten and len(came.plain) <= self._settings.keep_original:
             exchange.original = came.plain
+        if exchange.rewritten and exchange.page is not None:
+            keep_content.came(exchange, came.plain, self._runtime.contents, self._settings.keep_original)
         return None
 
     async def _in_clients_format(self, exchange: Exchange, response: Response) -> Response:

@@ -38,7 +38,7 @@ from ..vendors import is_a_vendors
 from ..vision import record
 from ..wire import json_body, paths, rule_names, safe_text
 from ..wire.host_names import canonical
-from . import asked_usage, snapshot
+from . import asked_usage, keep_content, snapshot
 from .mended_try import MendedTry
 from .mitmproxy_internals import flows
 from .request_body import Body
@@ -342,6 +342,8 @@ class Fallback:
         request.content = data
         if came is not None and len(came.plain) <= settings.keep_original:
             exchange.original = came.plain
+        if came is not None and exchange.page is not None:
+            keep_content.came(exchange, came.plain, self._runtime.contents, settings.keep_original)
         exchange.rewritten = True
         return data, request
 

@@ -24,6 +24,7 @@ from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..workers import Workers
 from . import exchanges
 from .dispatch import Dispatcher
+from .keep_content import ContentKeeping
 from .own_call import OwnCalls
 from .redaction import Redaction
 
@@ -31,10 +32,18 @@ from .redaction import Redaction
 class Finisher:
     """Ends the exchanges that have begun. Flows that were read from a file have ended already."""
 
-    def __init__(self, dispatcher: Dispatcher, limits: RateLimits, workers: Workers, spending: Spending) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        limits: RateLimits,
+        workers: Workers,
+        spending: Spending,
+        content: ContentKeeping,
+    ) -> None:
         self._dispatcher = dispatcher
         self._limits = limits
         self._spending = spending
+        self._content = content
         self._own_calls = OwnCalls(workers)
         self.recent = Recent()
         self._redaction = Redaction()
@@ -64,6 +73,9 @@ class Finisher:
             ended = _outcome(flow, exchange, outcome)
             pipeline.done(exchange, ended)
             self._own_calls.ended(flow, exchange, ended.status)
+            if exchange.page is not None:
+                is_told = bool(exchange.profile or exchange.answered) and exchange.listener is not None
+                self._content.over(flow, exchange, is_kept=is_told)
             if exchange.profile or exchange.answered:
                 self.recent.add(flow, exchange, time.time())
                 if exchange.listener is not None:  # not by `tell`, which would copy all of it

@@ -30,7 +30,7 @@ from ..upstream.circuit_breaker import host
 from ..wire import content_coding, json_body, rule_names, safe_text, vendor_errors
 from ..wire.content_coding import CodingError, TooLarge
 from ..workers import Checkpoint
-from . import snapshot
+from . import keep_content, snapshot
 from .sent_headers import sent_body, set_headers
 
 logger = logging.getLogger("hunyuan_fix")
@@ -249,6 +249,9 @@ class MendedTry:
         sent = self._flow.request.raw_content or b""
         if not exchange.rewritten and len(sent) <= self._settings.keep_original:
             exchange.original = sent
+        if exchange.page is not None and not exchange.rewritten:
+            coding = self._flow.request.headers.get("content-encoding", "")
+            keep_content.came(exchange, sent, self._runtime.contents, self._settings.keep_original, coding)
         exchange.rewritten = True
         model = safe_text.plain(place.model)
         logger.info(

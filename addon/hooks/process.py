@@ -12,6 +12,7 @@ from .dispatch import Dispatcher
 from .draining import Draining
 from .finish import Finisher
 from .keep_alive import KeepAlive
+from .keep_content import ContentKeeping
 from .retiring import Retiring
 from .starting import Starting
 
@@ -22,7 +23,10 @@ class Process:
     def __init__(self, settings: Settings) -> None:
         self.runtime = Runtime(settings)
         self.dispatcher = Dispatcher(self.runtime.gate, self.runtime.relay)
-        self.finisher = Finisher(self.dispatcher, self.runtime.limits, self.runtime.workers, self.runtime.spending)
+        self.content = ContentKeeping(self.runtime.contents)
+        self.finisher = Finisher(
+            self.dispatcher, self.runtime.limits, self.runtime.workers, self.runtime.spending, self.content
+        )
         self.starting = Starting()
         self.runtime.admin.rooms.is_started = lambda: self.starting.over
         self.draining = Draining()

@@ -45,7 +45,7 @@ class Redaction:
         mitmproxy sends a buffered answer after its `response` hook, and saves the flow before: until the answer is
         sent its headers stay whole, but are saved redacted.
         """
-        sent = _keys_in(flow.request.headers.fields)
+        sent = keys_in(flow.request.headers.fields)
         _redact_all_but_answer(flow)
         response = flow.response
         if response is None:
@@ -139,7 +139,7 @@ def _redact_metadata(metadata: MutableMapping[Any, Any]) -> None:
         metadata["proxyauth"] = REDACTED
 
 
-def _keys_in(fields: Fields) -> list[bytes]:
+def keys_in(fields: Fields) -> list[bytes]:
     """The values of the headers that are meant for keys, the longest first."""
     given: list[bytes] = []
     for name, value in fields:

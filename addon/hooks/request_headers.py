@@ -100,6 +100,7 @@ class RequestHeaders:
         """
         if flow.error or not flow.live:
             return
+        content = self._process.content.begins(flow)
         try:
             await self._handle(flow)
         except Exception as error:
@@ -109,6 +110,8 @@ class RequestHeaders:
             exchange = exchanges.of(flow) or self._begun(flow, None, self._settings.mode)
             respond(flow, exchange, proxy_errors.PROXY_FAILED_AT_HEADERS().response())
         if (begun := exchanges.of(flow)) is not None:
+            if content is not None:
+                self._process.content.goes_on(flow, begun, content)
             begun.program = begun.program or user_agents.program(flow.request.headers.get("user-agent", ""))
             begun.tell(
                 events.CAME,

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ..exchange import JsonObject
+
+type WhyNot = Literal["", "off", "too_large", "unread", "gone"]
+"""Why there is no body: none is kept (`hunyuan_page_content`); it is too large for `hunyuan_page_bytes`; it has passed
+unread; it was kept, and newer ones took its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +32,16 @@ class Content:
     """Where its client sent it."""
     headers: tuple[tuple[str, str], ...] = ()
     """The request's headers that may be shown: none that may hold a secret."""
+    status: int | None = None
+    """The answer's; `None`: there is none."""
+    answer_type: str = ""
+    """The answer's content type."""
+    at: float = 0.0
+    """When the request began to come, in Unix time."""
+    before_key: str = ""
+    """What stands before the client's key in the header for it, as `authorization: Bearer `; `""`: there was none, or a
+    signature in its place."""
+    proxy: str = ""
+    """The proxy by which it came, as curl's `--proxy` has it; `""`: it took this proxy for its endpoint."""
+    why: WhyNot = ""
+    """Why a body is missing that there was."""

@@ -167,7 +167,7 @@ def one(sources: Sources, values: Mapping[str, Any], language: str) -> Response 
     """One image, with its whole description and what was asked."""
     found = _found(sources, values)
     if found is None:
-        return proxy_errors.ADMIN_NO_SUCH_IMAGE()
+        return proxy_errors.ADMIN_IMAGE_NOT_KEPT()
     record, running = found
     return json_answer(_whole_row(record, sources, running, language))
 
@@ -177,7 +177,7 @@ async def picture(sources: Sources, values: Mapping[str, Any], language: str) ->
     found = _found(sources, values)
     contents = sources.contents
     if found is None or contents is None:
-        return proxy_errors.ADMIN_NO_SUCH_IMAGE()
+        return proxy_errors.ADMIN_IMAGE_NOT_KEPT()
     record, running = found
     most = running.settings().image_max_bytes
 
@@ -187,7 +187,7 @@ async def picture(sources: Sources, values: Mapping[str, Any], language: str) ->
 
     read_one = await sources.workers.run(lambda _: read(), LIGHT)
     if read_one is None:
-        return proxy_errors.ADMIN_NO_SUCH_IMAGE()
+        return proxy_errors.ADMIN_IMAGE_NOT_KEPT()
     content_type, data = read_one
     return Response(200, {"content-type": content_type}, data)
 
@@ -205,7 +205,7 @@ async def describe_again(sources: Sources, values: Mapping[str, Any], language: 
     """Forget the description of an image, and have it described once more where that can be."""
     found, contents = _found(sources, values), sources.contents
     if found is None:
-        return proxy_errors.ADMIN_NO_SUCH_IMAGE()
+        return proxy_errors.ADMIN_IMAGE_NOT_KEPT()
     record, running = found
     if not describing.can(record, running):
         return json_answer(DescribedAgain(image=None, asked=False, why=in_language(language, _NO_KEY)))

@@ -11,7 +11,7 @@ from ..exchange import Response
 from ..texts.terminal import say
 from ..wire import proxy_errors, safe_text
 from ..wire.openai_error import ProxyError
-from . import files, images, mode, settings_shown
+from . import files, images, mode, raw, settings_shown
 from .sources import Sources
 
 logger = logging.getLogger("hunyuan_fix")
@@ -21,6 +21,7 @@ type Asked = Callable[[Sources, Mapping[str, Any], str], Answer | Awaitable[Answ
 """The process, parameters, the reader's language -> the answer. On the event loop: what takes long goes to a thread."""
 
 ASKED: Mapping[str, Asked] = {
+    "raw": raw.raw,
     "images": images.listing,
     "image": images.one,
     "picture": images.picture,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from ..access.call_keys import CallKeys
 from ..access.secrets import Secrets
@@ -17,21 +16,7 @@ from ..observe.sinks import Sinks
 from ..options import Settings
 from ..stores import Chain
 from ..workers import Workers
-from .content import Content
-
-
-class Contents(Protocol):
-    """What the last exchanges said."""
-
-    @property
-    def is_on(self) -> bool:
-        """Whether anything is kept."""
-
-    def get(self, id: str) -> Content | None:
-        """What this exchange said; `None`: it isn't kept. Takes time: in a thread."""
-
-    def ids(self) -> Iterator[str]:
-        """Of all that are kept, the newest first."""
+from .contents import Contents
 
 
 @dataclass(slots=True)

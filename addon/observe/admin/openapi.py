@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from ...exchange import JsonObject
-from . import schemas
+from . import page_routes, schemas
 from .guard import Who
 from .parameters import FORM
 from .route import JSON, Route
@@ -22,7 +22,7 @@ _ERRORS = {
     404: "There is no such thing.",
     429: "Too many wrong tokens from this address.",
     500: "The admin server failed.",
-    503: "Too many listeners.",
+    503: "Too many listeners; or of several workers the one that is asked doesn't answer.",
 }
 
 
@@ -91,8 +91,8 @@ def _errors(route: Route) -> list[int]:
     if route.who is Who.PROBE:
         return [400, 500]
     statuses = [400, 401, 403, 429, 500]
-    if any(one.name in ("id", "before", "file", "key") for one in route.parameters):
+    if any(one.name in ("id", "before", "file", "key", "session") for one in route.parameters):
         statuses.append(404)
-    if route.name == "get_api_events":
+    if route.name == "get_api_events" or route in page_routes.ASKED_BY_IT:
         statuses.append(503)
     return sorted(statuses)

@@ -11,7 +11,7 @@ from ...wire.openai_error import ProxyError
 from . import schemas
 from .guard import Who
 from .parameters import Parameter, number, read_form, text
-from .route import HTML, JSON, Call, Route
+from .route import HTML, JSON, PLAIN, Call, Route
 from .schemas import TEXT
 
 _FILE = text(80, pattern=r"[A-Za-z0-9._-]+", examples=["page.css", "main.js"])
@@ -68,7 +68,7 @@ _KEY = Parameter("key", "The key of the image.", _DIGEST, "path")
 _ANY = [Parameter("any", "The key of its description for any question, as the list says it.", _DIGEST)]
 _MODE = [Parameter("mode", "What is done to bodies from now on.", text(20, enum=list(MODES)))]
 _LIMIT = Parameter("limit", "How many at most; without it 60.", number(1, 500, "integer"))
-ASKED_BY_IT: Sequence[Route] = (
+_IMAGES: Sequence[Route] = (
     Route(
         method="GET",
         path="/api/images",
@@ -116,6 +116,8 @@ ASKED_BY_IT: Sequence[Route] = (
         form=_ANY,
         answers={200: ("What came of it.", JSON, schemas.DESCRIBED_IMAGE)},
     ),
+)
+_SETTINGS: Sequence[Route] = (
     Route(
         method="GET",
         path="/api/settings",
@@ -134,3 +136,25 @@ ASKED_BY_IT: Sequence[Route] = (
         answers={200: ("The mode now, and what the sources give.", JSON, schemas.MODE)},
     ),
 )
+_ID = Parameter(
+    "id",
+    "The id of the exchange.",
+    text(64, pattern=r"[0-9A-Za-z-]+", examples=["5b37e441-0274-4aed-90ed-d3176dc2deac"]),
+    "path",
+)
+_CONTENTS: Sequence[Route] = (
+    Route(
+        method="GET",
+        path="/api/exchanges/{id}/raw/{part}",
+        who=Who.ADMIN,
+        summary="A body of an exchange, without content coding: as it came, as it left, its client's answer.",
+        answer=asks("raw"),
+        parameters=[
+            _ID,
+            Parameter("part", "Which one.", text(6, enum=["came", "sent", "answer"]), "path"),
+            Parameter("pretty", "1: JSON is set out for people.", number(0, 1, "integer")),
+        ],
+        answers={200: ("The body.", PLAIN, {})},
+    ),
+)
+ASKED_BY_IT: Sequence[Route] = (*_CONTENTS, *_IMAGES, *_SETTINGS)

@@ -69,13 +69,78 @@ ADMIN_NO_SUCH_EXCHANGE = Entry(
     advice="`GET /api/exchanges` lists them",
     retry=False,
 )
-ADMIN_NO_SUCH_IMAGE = Entry(
+ADMIN_IMAGE_NOT_KEPT = Entry(
     status=404,
-    code="admin_no_such_image",
+    code="admin_image_not_kept",
     message="There is no such image among those that requests had lately, or its picture is no longer kept.",
     when="the key of an image that is not, or no longer, among the last ones",
     advice="`GET /api/images` lists them",
     retry=False,
+)
+ADMIN_CONTENT_OFF = Entry(
+    status=404,
+    code="admin_content_off",
+    message="What requests and answers say isn't kept: hunyuan_page_content is false, or it is auto and the admin "
+    "server can be reached by others.",
+    when="the page asks for a body, and none is kept",
+    advice="set `hunyuan_page_content` to `true`",
+    retry=False,
+)
+ADMIN_CONTENT_TOO_LARGE = Entry(
+    status=404,
+    code="admin_content_too_large",
+    message="This body is too large to be kept: hunyuan_page_bytes is for all of them together.",
+    when="the page asks for a body that was too large to be kept",
+    advice="raise `hunyuan_page_bytes`; one exchange may take half of it",
+    retry=False,
+)
+ADMIN_CONTENT_UNREAD = Entry(
+    status=404,
+    code="admin_content_unread",
+    message="This body has passed unread, so there is nothing to show of it.",
+    when="the page asks for a body that the proxy has passed on without reading it",
+    advice="nothing: such requests are sent on as they are",
+    retry=False,
+)
+ADMIN_CONTENT_GONE = Entry(
+    status=404,
+    code="admin_content_gone",
+    message="What this exchange said isn't kept any more: newer ones took its place.",
+    when="the page asks for a body in whose place newer ones are kept",
+    advice="raise `hunyuan_page_bytes`",
+    retry=False,
+)
+ADMIN_NO_CONTENT = Entry(
+    status=404,
+    code="admin_no_content",
+    message="There is no such body: the request didn't leave, or has no answer.",
+    when="the page asks for the body of a request that didn't leave, or of an answer that there isn't",
+    advice="the exchange itself says how it ended",
+    retry=False,
+)
+ADMIN_NO_SUCH_IMAGE = Entry(
+    status=404,
+    code="admin_no_such_image",
+    message="The request has no image with this number that can be shown: a PNG, JPEG, GIF or WebP in its own body.",
+    when="the page asks for an image that a request doesn't have, or has only as a link",
+    advice="images are numbered from 1 on, in the order in which the request has them",
+    retry=False,
+)
+ADMIN_NO_SUCH_SESSION = Entry(
+    status=404,
+    code="admin_no_such_session",
+    message="Of no exchange of this session is kept what it said.",
+    when="a session is to be exported of which nothing is kept",
+    advice="`GET /api/exchanges` lists the last exchanges with their sessions",
+    retry=False,
+)
+ADMIN_WORKER_SILENT = Entry(
+    status=503,
+    code="admin_worker_silent",
+    message="The worker process that knows this doesn't answer now: {why}.",
+    when="several workers serve, and the one that is asked has ended, or is too busy to answer",
+    advice="ask again; what a worker knew that has ended is lost",
+    retry_after=2.0,
 )
 ADMIN_METHOD_NOT_ALLOWED = Entry(
     status=405,
