@@ -13,10 +13,12 @@ from ..vision.image_records import ImageRecord
 from ..wire import json_body
 from .sources import Contents
 
-type Where = Literal["kept", "gone", "remote", "off"]
-"""Where the picture is: in a request that is kept; in none that is; elsewhere, its request names it by a URL alone; or
-requests aren't kept at all."""
+type Where = Literal["kept", "gone", "remote", "unshown", "off"]
+"""Where the picture is: in a request that is kept; in none that is; elsewhere, its request names it by a URL alone; it
+can't be shown; or requests aren't kept at all."""
 
+_UNSHOWN = ("unreadable", "too_large")
+"""Reasons why an image has no description, for which a browser has no picture either."""
 _MOST_LOOKED_AT = 4
 """Requests that are looked through for one picture, the newest first."""
 
@@ -27,6 +29,8 @@ def where(record: ImageRecord, contents: Contents | None, kept: Iterable[str]) -
         return "off"
     if record.is_remote:
         return "remote"
+    if record.outcome in _UNSHOWN:
+        return "unshown"
     return "gone" if record.exchanges.keys().isdisjoint(kept) else "kept"
 
 

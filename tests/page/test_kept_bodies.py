@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.end_to_end.processes import KEY, LEGACY, TOKENHUB
+from tests.end_to_end.processes import LEGACY
 from tests.page.conftest import Watched
 
 pytestmark = pytest.mark.process

@@ -146,7 +146,7 @@ IMAGE = record(
         **dict.fromkeys(("hits", "calls", "tries"), INTEGER),
         **dict.fromkeys(("is_whole", "can_ask"), BOOLEAN),
         "outcome": {"type": "string", "enum": ["described", "failed", "none"]},
-        "picture": {"type": "string", "enum": ["kept", "gone", "remote", "off"]},
+        "picture": {"type": "string", "enum": ["kept", "gone", "remote", "unshown", "off"]},
         "status": {"type": ["integer", "null"]},
         "tokens": _COUNTS,
         "cost": _COUNTS,

@@ -12,6 +12,8 @@ const STEP = 60;
 const MOST = 500;
 /** Digits of an id that are shown. */
 const SHORT = 8;
+/** Requests that are linked for one image. */
+const LINKS = 5;
 
 export async function show(root, {query, signal}) {
   let limit = STEP;
@@ -62,9 +64,8 @@ export async function show(root, {query, signal}) {
         image.why ? h('p.image-why', {}, image.why, image.status ? ` (HTTP ${image.status})` : '') : null,
         text,
         facts(image),
-        h('p.small', {}, h('span.muted', {}, `${t('images.requests')} `), image.exchanges.slice(0, 5).flatMap((id) => [h('a.mono', {href: `#/exchanges/${id}`, 'aria-label': t('images.request', {id})}, id.slice(0, SHORT)), ' '])),
         h('div.row', {},
-          h('button', {onclick: () => again(image, item, said)}, t('images.again')),
+          image.picture === 'unshown' ? null : h('button', {onclick: () => again(image, item, said)}, askAgain(image)),
           h('button.danger', {onclick: () => remove(image, item, said)}, t('images.delete'))),
         said),
     ];
@@ -79,8 +80,8 @@ export async function show(root, {query, signal}) {
       } catch (error) {
         fill(text, h('p', {role: 'alert'}, error.message));
       }
-    }}, t('images.whole'));
-    if (!image.description) return image.outcome === 'described' ? [] : whole;
+    }}, image.description ? t('images.whole') : t('images.what'));
+    if (!image.description) return image.outcome === 'described' || image.picture === 'unshown' ? [] : whole;
     return [h('p.image-description', {}, image.description, image.is_whole ? '' : '…'), whole];
   }
 
@@ -98,10 +99,10 @@ export async function show(root, {query, signal}) {
 
   async function again(image, item, said) {
     const text = image.can_ask
-      ? [t('images.again.means', {model: image.model}), t('images.again.pays', {host: host(image.upstream)})]
-      : [t(`images.again.not.${image.picture === 'kept' || image.picture === 'remote' ? 'key' : 'picture'}`), t('images.again.instead')];
-    const action = t(image.can_ask ? 'images.again' : 'images.delete');
-    if (!await ask({title: t('images.again.title'), text, action, isDangerous: !image.can_ask}, signal)) return;
+      ? [image.description ? t('images.again.means', {model: image.model}) : t('images.try.means', {model: image.model}), t('images.again.pays', {host: host(image.upstream)})]
+      : [['kept', 'remote'].includes(image.picture) ? t('images.again.not.key') : t('images.again.not.picture'), t('images.again.instead')];
+    const action = image.can_ask ? askAgain(image) : t('images.delete');
+    if (!await ask({title: image.description ? t('images.again.title') : t('images.try.title'), text, action, isDangerous: !image.can_ask}, signal)) return;
     if (!image.can_ask) return forget(image, item, said);
     said.textContent = t('images.asking');
     try {
@@ -160,7 +161,7 @@ function unchanged({unchanged: told}) {
   if (!told.requests) return null;
   const models = Object.keys(told.models).map((name) => name.slice(0, 60)).join(', ');
   return h('p.card.small', {}, t('images.unchanged', {requests: number(told.requests), images: number(told.images), models}), ' ',
-    told.exchanges.flatMap((id) => [h('a.mono', {href: `#/exchanges/${id}`, 'aria-label': t('images.request', {id})}, id.slice(0, SHORT)), ' ']));
+    links(told.exchanges));
 }
 
 function outcome(image) {
@@ -172,11 +173,25 @@ function facts(image) {
   const fact = (name, value, title = null) => h('div', {title}, h('dt', {}, t(`images.fact.${name}`)), h('dd.number', {}, value));
   return h('dl.image-facts', {},
     fact('hits', number(image.hits)),
-    image.calls ? fact('calls', number(image.calls) + (image.tries > 1 ? ` (${t('images.tries', {count: number(image.tries)})})` : '')) : fact('calls', t('images.known')),
+    fact('calls', calls(image)),
     image.calls ? fact('ms', duration(image.ms)) : null,
     image.calls && image.tokens.input !== undefined ? fact('tokens', `${number(image.tokens.input)} + ${number(image.tokens.output ?? 0)}`) : null,
-    image.calls ? fact('cost', money(image.cost)) : null,
-    fact('last', time(image.last), date(image.last)));
+    Object.keys(image.cost).length ? fact('cost', money(image.cost)) : null,
+    fact('last', time(image.last), date(image.last)),
+    fact('requests', links(image.exchanges)));
+}
+
+function calls(image) {
+  if (!image.calls) return image.outcome === 'described' ? t('images.known') : t('images.none');
+  return number(image.calls) + (image.tries > 1 ? ` (${t('images.tries', {count: number(image.tries)})})` : '');
+}
+
+function askAgain(image) {
+  return image.outcome === 'described' ? t('images.again') : t('images.try');
+}
+
+function links(ids) {
+  return ids.slice(0, LINKS).flatMap((id) => [h('a.mono', {href: `#/exchanges/${id}`, 'aria-label': t('images.request', {id})}, id.slice(0, SHORT)), ' ']);
 }
 
 /** The picture, small; as large as the window takes it on demand. What isn't there is said. */
@@ -193,7 +208,7 @@ function thumbnail(image, signal) {
     signal.addEventListener('abort', () => dialog.close(), {once: true});
     document.body.append(dialog);
     dialog.showModal();
-  }}, h('img', {src: source, alt: '', loading: 'lazy', onerror: () => open.replaceWith(missing('gone'))}));
+  }}, h('img', {src: source, alt: '', loading: 'lazy', onerror: () => open.replaceWith(missing('unshown'))}));
   return open;
 }
 

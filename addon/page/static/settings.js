@@ -20,7 +20,7 @@ export async function show(root, {query, signal}) {
   const count = h('p.muted.small', {role: 'status', 'aria-live': 'polite'});
   const first = h('section', {},
     h('h2', {}, t('settings.others')),
-    others.length ? h('div.card.options', {}, others.map(row)) : h('p.muted', {}, t('settings.no-others')));
+    others.length ? h('div.card.options', {}, others.map((option) => row(option, false))) : h('p.muted', {}, t('settings.no-others')));
   const subjects = found.subjects.map((subject) => {
     const rows = subject.options.map((option) => [option, row(option)]);
     return {rows, element: h('section', {}, h('h3.subject', {}, subject.title), h('div.card.options', {}, rows.map(([, element]) => element)))};
@@ -51,7 +51,7 @@ export async function show(root, {query, signal}) {
     wrong(found),
     h('div.row.settings-search', {role: 'search'}, h('label', {}, t('settings.search'), search), count),
     first,
-    h('section', {}, h('h2', {}, t('settings.all')), h('p.muted.small', {}, t('settings.legend'), ' ', t(found.files.some((file) => file.option === 'hunyuan_config') ? 'settings.legend.files' : 'settings.legend.no-files')), subjects.map(({element}) => element), none),
+    h('section', {}, h('h2', {}, t('settings.all')), h('p.muted.small', {}, t('settings.legend'), ' ', found.files.some((file) => file.option === 'hunyuan_config') ? t('settings.legend.files') : t('settings.legend.no-files')), subjects.map(({element}) => element), none),
     about(found));
   filter();
 }
@@ -103,17 +103,24 @@ function modeCard({mode: now}, signal) {
 /** How long a mode lasts that was switched here. */
 function until(mode) {
   const values = {mode: t(`settings.mode.${mode.given}`), where: mode.where};
-  return t(`settings.mode.until.${{file: 'file', default: 'default'}[mode.source] ?? 'start'}`, values);
+  const how = {file: 'file', default: 'default'}[mode.source] ?? 'start';
+  return t(`settings.mode.until.${how}`, values);
 }
 
-function row(option) {
+/** Backquotes are code; of a link to another document its name is left. */
+function marked(text) {
+  const words = text.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1');
+  return words.split('`').map((part, place) => place % 2 ? h('code', {}, part) : part);
+}
+
+function row(option, marks = true) {
   return h('div.option', {'data-option': option.name},
     h('p.option-name', {}, h('code', {}, option.name), ' ',
-      option.is_default ? null : h('span.tag.accent', {}, t('settings.changed')), ' ',
+      option.is_default || !marks ? null : h('span.tag.accent', {}, t('settings.changed')), ' ',
       option.at_start ? h('span.tag', {}, t('settings.at-start')) : FIXED.includes(option.source) ? h('span.tag', {}, t('settings.fixed')) : null),
     h('div.option-value', {}, value(option),
       h('p.muted.small', {}, source(option), option.is_default ? '' : ` · ${t('settings.default', {value: option.default || t('settings.empty')})}`)),
-    h('p.option-help.small.muted', {}, option.help, option.accepted ? ` ${t('settings.accepted', {accepted: option.accepted})}` : ''));
+    h('div.option-help.small.muted', {}, h('p', {}, marked(option.help)), option.accepted ? h('p', {}, marked(t('settings.accepted', {accepted: option.accepted}))) : null));
 }
 
 function value(option) {
@@ -129,15 +136,16 @@ function value(option) {
 }
 
 function source(option) {
-  return t(`settings.source.${option.source === '--set' ? 'set' : option.source === 'config.yaml' ? 'own' : option.source}`, {where: option.where, given: option.given || t('settings.empty')});
+  const name = {'--set': 'set', 'config.yaml': 'own'}[option.source] ?? option.source;
+  return t(`settings.source.${name}`, {where: option.where, given: option.given || t('settings.empty')});
 }
 
 function about({files, keys, profiles, plugins, versions}) {
   const list = (title, items, empty) => h('section.card', {}, h('h3', {}, title), items.length ? h('ul.plain-list', {}, items.map((item) => h('li', {}, item))) : h('p.muted', {}, empty));
   return h('section', {}, h('h2', {}, t('settings.more')), h('div.settings-more', {},
-    list(t('settings.files'), files.map((file) => [h('span', {class: file.usable ? 'tag good' : 'tag bad'}, t(file.usable ? 'settings.usable' : 'settings.unusable')), ' ', h('code', {}, file.path), h('span.muted.small', {}, ` ${file.option}`)]), t('settings.no-files')),
-    list(t('settings.keys'), keys.map((key) => [h('span', {class: key.set ? 'tag good' : 'tag'}, t(key.set ? 'settings.set' : 'settings.unset')), ' ', h('code', {}, key.name)]), ''),
-    list(t('settings.plugins'), plugins.map((plugin) => [h('span', {class: plugin.loaded ? 'tag good' : 'tag bad'}, t(plugin.loaded ? 'settings.loaded' : 'settings.not-loaded')), ' ', h('code', {}, plugin.name), ' ', plugin.why]), t('settings.no-plugins')),
+    list(t('settings.files'), files.map((file) => [h('span', {class: file.usable ? 'tag good' : 'tag bad'}, file.usable ? t('settings.usable') : t('settings.unusable')), ' ', h('code', {}, file.path), h('span.muted.small', {}, ` ${file.option}`)]), t('settings.no-files')),
+    list(t('settings.keys'), keys.map((key) => [h('span', {class: key.set ? 'tag good' : 'tag'}, key.set ? t('settings.set') : t('settings.unset')), ' ', h('code', {}, key.name)]), ''),
+    list(t('settings.plugins'), plugins.map((plugin) => [h('span', {class: plugin.loaded ? 'tag good' : 'tag bad'}, plugin.loaded ? t('settings.loaded') : t('settings.not-loaded')), ' ', h('code', {}, plugin.name), ' ', plugin.why]), t('settings.no-plugins')),
     list(t('settings.profiles'), [profiles.names.join(', '), profiles.folder ? [t('settings.profiles.folder'), ' ', h('code', {}, profiles.folder)] : t('settings.profiles.none')], ''),
     list(t('settings.versions'), Object.entries({'hunyuan-fix': versions.version, mitmproxy: versions.mitmproxy, Python: versions.python}).map(([name, version]) => `${name} ${version}`), '')));
 }
