@@ -124,6 +124,10 @@ class Contents:
         """Of all that are kept, the newest first."""
         return iter(list(self._kept)[::-1])
 
+    def of_session(self, session: str) -> list[str]:
+        """Of the exchanges of `session` that are kept, the oldest first."""
+        return [id for id, kept in self._kept.items() if kept.session == session]
+
     @property
     def _limit(self) -> int:
         """Bytes of one body."""

@@ -15,11 +15,13 @@ from ..vision.image_records import ImageRecord
 from ..wire import json_body, proxy_errors
 from ..wire.openai_error import ProxyError, response_in
 from ..workers import LIGHT
-from . import describing, pictures
+from . import describing, pictures, sent_images
 from .sources import Running, Sources
 
 _SHOWN = 300
 """Characters of a description in the list."""
+USUAL = 60
+"""Images that are listed where the request doesn't say how many."""
 _MOST_IDS = 5
 """Requests that the list names for one image."""
 _NO_KEY = Sentence("The proxy has no key of its own for this endpoint, and a client's key is never kept.")
@@ -104,7 +106,7 @@ def listing(sources: Sources, values: Mapping[str, Any], language: str) -> Respo
         return proxy_errors.ADMIN_NO_SUCH_PATH()
     records, running = sources.running.cascade.images, sources.running
     kept = set(sources.contents.ids()) if sources.contents is not None else set[str]()
-    rows = [_row(one, sources, running, kept, language) for one in islice(records.newest(), values.get("limit", 60))]
+    rows = [_row(one, sources, running, kept, language) for one in islice(records.newest(), values.get("limit", USUAL))]
     told = records.unchanged
     return json_answer(
         ImagesBody(
@@ -178,18 +180,13 @@ async def picture(sources: Sources, values: Mapping[str, Any], language: str) ->
     contents = sources.contents
     if found is None or contents is None:
         return proxy_errors.ADMIN_IMAGE_NOT_KEPT()
-    record, running = found
-    most = running.settings().image_max_bytes
+    record, _ = found
 
-    def read() -> tuple[str, bytes] | None:
+    def read() -> Response | None:
         source = pictures.source(record, contents)
-        return None if source is None else pictures.picture(source, most)
+        return None if source is None else sent_images.answer_with(source)
 
-    read_one = await sources.workers.run(lambda _: read(), LIGHT)
-    if read_one is None:
-        return proxy_errors.ADMIN_IMAGE_NOT_KEPT()
-    content_type, data = read_one
-    return Response(200, {"content-type": content_type}, data)
+    return await sources.workers.run(lambda _: read(), LIGHT) or proxy_errors.ADMIN_IMAGE_NOT_KEPT()
 
 
 async def delete(sources: Sources, values: Mapping[str, Any], language: str) -> Response | ProxyError:
@@ -199,6 +196,16 @@ async def delete(sources: Sources, values: Mapping[str, Any], language: str) -> 
     running = sources.running
     running.cascade.forget(ImageKeys(bytes.fromhex(values["key"]), bytes.fromhex(values["any"]), b""))
     return json_answer(Deleted(key=values["key"], waiting=await _waiting(running)))
+
+
+def drop(sources: Sources, values: Mapping[str, Any], language: str) -> Response | ProxyError:
+    """Forget the description of an image in this process's memory alone: another worker has put a new one below."""
+    if sources.running is None:
+        return proxy_errors.ADMIN_NO_SUCH_PATH()
+    running, keys = sources.running, ImageKeys(bytes.fromhex(values["key"]), bytes.fromhex(values["any"]), b"")
+    running.cascade.known.kept.drop(keys.result)
+    running.cascade.known.kept.drop(keys.of_any_question)
+    return json_answer(Deleted(key=values["key"], waiting=[]))
 
 
 async def describe_again(sources: Sources, values: Mapping[str, Any], language: str) -> Response | ProxyError:
@@ -215,6 +222,7 @@ async def describe_again(sources: Sources, values: Mapping[str, Any], language: 
     if source is None:
         return json_answer(DescribedAgain(image=None, asked=False, why=in_language(language, _NO_PICTURE)))
     result = await describing.again(record, source, running)
+    await running.chain.written()  # before another worker is asked for it
     now = running.cascade.images.get(record.keys.result) or record
     row = _whole_row(now, sources, running, language)
     return json_answer(DescribedAgain(image=row, asked=result is not None, why=row["why"]))

@@ -26,6 +26,8 @@ class ModeNow(TypedDict):
     """The mode, and what counts again once the proxy starts anew, or one of its files of options changes."""
 
     mode: str
+    source_now: Kind
+    """`running`: it was switched while the proxy runs."""
     given: str
     source: Kind
     """What gives `given`."""
@@ -35,13 +37,19 @@ class ModeNow(TypedDict):
 
 def now(config: HotChange) -> ModeNow:
     """The mode as it is."""
-    given = config.given(OPTION)
+    given, in_force = config.given(OPTION), config.in_force(OPTION)
     return {
-        "mode": str(config.in_force(OPTION).value),
+        "mode": str(in_force.value),
+        "source_now": in_force.kind,
         "given": str(given.value),
         "source": given.kind,
         "where": given.where,
     }
+
+
+def answer(sources: Sources, values: Mapping[str, Any], language: str) -> Response | ProxyError:
+    """The mode as it is: what a worker that starts asks another one."""
+    return proxy_errors.ADMIN_NO_SUCH_PATH() if sources.running is None else json_answer(now(sources.running.config))
 
 
 def switch(sources: Sources, values: Mapping[str, Any], language: str) -> Response | ProxyError:

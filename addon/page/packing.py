@@ -25,7 +25,7 @@ _LARGEST_SHARED: Final = 16 << 20
 _SHARES_LITTLE: Final = 0.2
 """Of its dictionary's size: what is larger, packed with it, begins anew."""
 _FAST, _SMALL = 1, 3
-"""Levels of zstd: of what is packed at once, and of what a thread has time for."""
+"""Levels of zstd: of what is packed at once, or is large, and of what a thread has time for."""
 _FAR: Final = 1 << 20
 """Bytes from which on zstd must look farther back than it does by itself: for `sent`, which says what `came` said."""
 _WINDOW: Final = 27
@@ -119,6 +119,7 @@ class Packed:
     """Bytes of what is packed."""
     shared: Packed | None = None
     why: WhyNot = ""
+    session: str = ""
     users: int = 0
     """Exchanges that are kept and need it: itself, and those whose dictionary it is."""
 
@@ -137,12 +138,12 @@ def pack(raw: Raw, limit: int, shared: Packed | None = None, *, in_thread: bool 
     plain = _frame(content)
     length = len(plain)
     if not in_thread:
-        return Packed(_fast(plain), length, None, content.why)
+        return Packed(_fast(plain), length, None, content.why, raw.session)
     if shared is not None and length <= _LARGEST_SHARED:
         data = _compressor(length, _plain_frame(shared)).compress(plain)
         if len(data) <= _SHARES_LITTLE * len(shared.data):
-            return Packed(data, length, shared, content.why)
-    return Packed(_compressor(length).compress(plain), length, None, content.why)
+            return Packed(data, length, shared, content.why, raw.session)
+    return Packed(_compressor(length).compress(plain), length, None, content.why, raw.session)
 
 
 def may_be_shared(packed: Packed) -> bool:
@@ -186,10 +187,10 @@ _fast: Callable[[bytes], bytes] = zstandard.ZstdCompressor(level=_FAST).compress
 
 def _compressor(length: int, shared: bytes | None = None) -> zstandard.ZstdCompressor:
     before = len(shared) if shared else 0
-    far = {"enable_ldm": True} if length + before >= _FAR else {}
+    is_far = length + before >= _FAR
     window = min(_WINDOW, max(10, (length + before).bit_length()))
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        _SMALL, source_size=length + before, window_log=window, **far
+        _FAST if is_far else _SMALL, source_size=length + before, window_log=window, enable_ldm=is_far
     )
     return zstandard.ZstdCompressor(compression_params=parameters, dict_data=_dictionary(shared))
 

@@ -11,7 +11,7 @@ from ..exchange import Response
 from ..texts.terminal import say
 from ..wire import proxy_errors, safe_text
 from ..wire.openai_error import ProxyError
-from . import files, images, mode, raw, settings_shown
+from . import curl, export, files, images, mode, raw, sent_images, settings_shown
 from .sources import Sources
 
 logger = logging.getLogger("hunyuan_fix")
@@ -21,14 +21,19 @@ type Asked = Callable[[Sources, Mapping[str, Any], str], Answer | Awaitable[Answ
 """The process, parameters, the reader's language -> the answer. On the event loop: what takes long goes to a thread."""
 
 ASKED: Mapping[str, Asked] = {
+    "curl": curl.curl,
+    "export": export.export,
+    "image": sent_images.image,
     "raw": raw.raw,
     "images": images.listing,
-    "image": images.one,
-    "picture": images.picture,
+    "known_image": images.one,
+    "known_picture": images.picture,
     "delete_image": images.delete,
+    "drop_image": images.drop,
     "describe_image": images.describe_again,
     "settings": settings_shown.answer,
     "mode": mode.switch,
+    "mode_now": mode.answer,
 }
 """What is asked for -> what answers it."""
 

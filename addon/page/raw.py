@@ -18,10 +18,11 @@ type Answer = Response | ProxyError
 
 PARTS: Final = ("came", "sent", "answer")
 """What is asked for, as fields of `Content`."""
-_TEXT: Final = {
+TEXT: Final = {
     "content-type": "text/plain; charset=utf-8",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
 }
+"""Headers of an answer that is text, whatever is in it."""
 
 
 def raw(sources: Sources, values: Mapping[str, Any], language: str) -> Awaitable[Answer]:
@@ -32,7 +33,7 @@ def raw(sources: Sources, values: Mapping[str, Any], language: str) -> Awaitable
         body: bytes | None = getattr(content, part)
         if body is None:
             return no_body(content.why)
-        return Response(200, dict(_TEXT), _pretty(body) if is_pretty else body)
+        return Response(200, dict(TEXT), _pretty(body) if is_pretty else body)
 
     return of_exchange(sources, values["id"], answer)
 

@@ -34,6 +34,7 @@ from ..texts import LANGUAGES, terminal
 from ..texts.terminal import say
 from ..upstream.client import Transport
 from ..wire import safe_text
+from .asked_workers import PageOfWorkers
 from .supervisor import Supervisor
 from .workers_check import WorkersCheck
 
@@ -70,6 +71,8 @@ class Observed:
 
     def __init__(self, supervisor: Supervisor, output: TextIO) -> None:
         self._supervisor = supervisor
+        page = PageOfWorkers(Page(Sources(supervisor.exchanges)), supervisor)
+        supervisor.joined = page.joined
         self.admin = Admin(
             _Rooms(
                 metrics=lambda accept: prometheus.exposition(supervisor.metrics, accept, supervisor.pids),
@@ -77,7 +80,7 @@ class Observed:
                 status=self._status,
                 exchanges=supervisor.exchanges,
                 is_started=lambda: supervisor.has_started,
-                page=Page(Sources(supervisor.exchanges)),
+                page=page,
                 why=supervisor.why_not_ready,
             ),
             before=self._before,

@@ -19,6 +19,7 @@ from ..observe.metrics import Metrics
 from ..texts import LANGUAGES
 from ..texts.terminal import say
 from ..wire import safe_text
+from . import questions
 from .channel import Channel
 
 logger = logging.getLogger("hunyuan_fix")
@@ -93,6 +94,8 @@ class Reporter:
                 self._channel.send(self._snapshot(message.get("number")))
             case "key":
                 self._keep(self._tell_of_key())
+            case questions.QUESTION:
+                self._keep(questions.answer(self._rooms.page, message, self._channel))
             case "retire":
                 self._keep(self._hand_over())
             case "end" if not self._rooms.draining:  # it may have had a signal of its own

@@ -65,6 +65,8 @@ class Supervisor:
         self.exchanges = LastExchanges()
         self.ending: Callable[[], None] = lambda: None
         """Called when it is told to end."""
+        self.joined: Callable[[Worker], Awaitable[None]] = _nothing
+        """Awaited when a worker begins to serve."""
         self.drain_timeout = 30.0
         """Seconds, as the workers' option has it."""
         self._key: asyncio.Future[JsonObject] | None = None
@@ -79,6 +81,8 @@ class Supervisor:
         """Those that will replace one, until they serve."""
         self._leaving: set[Worker] = set()
         """Those that were replaced, as long as they run."""
+        self._told_by: dict[str, Worker] = {}
+        """By the id of an exchange, the oldest first."""
         self._number = 0
         self._ending = 0
         """How often it was told to end."""
@@ -155,6 +159,14 @@ class Supervisor:
             ],
             "restarts": self.restarts,
         }
+
+    def told_by(self, id: str) -> Worker | None:
+        """See `Asked`."""
+        return self._told_by.get(id)
+
+    def to_ask(self) -> list[Worker]:
+        """See `Asked`: those that were replaced, too, as long as they run."""
+        return [worker for worker in self._all if worker.ready_since is not None and not worker.ended.is_set()]
 
     async def refresh(self) -> None:
         """Ask all workers what they have counted; wait `PATIENCE` seconds at most. One question for all that ask."""
@@ -393,11 +405,16 @@ class Supervisor:
             match message.get("kind"):
                 case "ready" | "changed":
                     self._changed(message)
+                    if message["kind"] == "ready":
+                        self._keep(self.joined(worker))
                 case "snapshot":
                     self.metrics.take(worker.number, message["metrics"])
                 case "events":
                     for kind, id, at, data in message["events"]:
                         self.exchanges.hear(Event(kind, id, at, data))
+                        self._told_by.setdefault(id, worker)
+                    while len(self._told_by) > _MOST_TOLD:
+                        del self._told_by[next(iter(self._told_by))]
                 case "key" if self._key is not None and not self._key.done():
                     self._key.set_result(message["key"])
         except Exception as error:
@@ -414,6 +431,12 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
 
 
+async def _nothing(worker: Worker) -> None:
+    pass
+
+
+_MOST_TOLD = 10_000
+"""Exchanges of which is known which worker has told of them."""
 _AT_LAST = 3
 """The signal from which on workers are killed."""
 

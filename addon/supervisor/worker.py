@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ..config import operating_system
 from ..exchange import JsonObject
 from .channel import Channel
+from .questions import PIECE_OF_ANSWER, Questions
 
 
 class Worker:
@@ -40,6 +41,8 @@ class Worker:
         self.returncode: int | None = None
         self.unanswered_since: float | None = None
         """Since when (monotonic) a question has no answer."""
+        self.questions = Questions(self._give)
+        """What the page asks it for."""
         self._hear = hear
         self._channel: Channel | None = None
         self._gone = asyncio.Event()
@@ -89,8 +92,12 @@ class Worker:
             async with asyncio.timeout(1):
                 await self._gone.wait()
         self._settle()
+        self.questions.ended()
         self.ended.set()
         self.changed.set()
+
+    def _give(self, message: JsonObject) -> bool:
+        return self._channel is not None and self.ready_since is not None and self._channel.send(message)
 
     def send(self, kind: str) -> None:
         """Ask for something that is answered when it may be."""
@@ -142,6 +149,9 @@ class Worker:
             case "snapshot":
                 self.snapshot = message
                 self.unanswered_since = None
+            case kind if kind == PIECE_OF_ANSWER:
+                self.questions.take(message)
+                return
         self._hear(self, message)
         if "number" in message:
             self._settle(message["number"])

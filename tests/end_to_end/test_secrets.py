@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -54,15 +55,20 @@ async def send(running: Served, way: Way) -> None:
                     break
 
 
-async def shown(port: int) -> dict[str, bytes]:
-    """What the admin server has."""
+async def shown(port: int) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """What the admin server has, without what conversations hold; and the pages that show that."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
         pages = {path: (await client.get(path)).content for path in SHOWN}
         listed = json.loads(pages["/api/exchanges?limit=1000"])
         for exchange in listed["exchanges"]:
             path = f"/api/exchanges/{exchange['id']}"
             pages[path] = (await client.get(path)).content
-    return pages
+        of_exchanges = ("raw/came", "raw/sent", "raw/answer", "raw/came?pretty=1", "curl", "images/1", "images/2")
+        paths = [f"/api/exchanges/{exchange['id']}/{part}" for exchange in listed["exchanges"] for part in of_exchanges]
+        sessions = {exchange["session"] for exchange in listed["exchanges"] if exchange.get("session")}
+        paths += [f"/api/sessions/{quote(one, safe='')}/export/{made}" for one in sessions for made in ("har", "jsonl")]
+        contents = {path: (await client.get(path)).content for path in paths}
+    return pages, contents
 
 
 def exported(collector: Endpoint) -> bytes:
@@ -147,7 +153,7 @@ async def test_no_secret_gets_anywhere(trust: Trust, tmp_path: Path, name: str, 
                 sent.append(way)
                 await send(running, way)
             await until(lambda: any(b"HunyuanQuota" in request.body for request in receiver.arrived))
-            pages = await shown(admin)
+            pages, contents = await shown(admin)
             running.process.terminate()
             await running.ended()
         spans = exported(collector)
@@ -167,10 +173,13 @@ async def test_no_secret_gets_anywhere(trust: Trust, tmp_path: Path, name: str, 
     assert b"exchanges " in said and len(spans) > 10_000
     assert WORD.encode() in (shared if in_redis else kept)
     assert bool(shared) == in_redis
+    for part in ("raw/came", "raw/sent", "raw/answer", "curl", "export/har", "export/jsonl"):
+        assert any(path.endswith(part) and WORD.encode() in text for path, text in contents.items()), part
+    assert any(text.startswith(b"\x89PNG") for text in contents.values())
 
     # 2. Outputs -> what is in none of them.
     telling = {"terminal": said, "log file": log.read_bytes(), "traces": spans, "webhook": told, **pages}
-    keeping = {"store": kept, "Redis": shared, "flows": flows.read_bytes()}
+    keeping = {"store": kept, "Redis": shared, "flows": flows.read_bytes(), **contents}
     found = [
         (where, secret, text[max(0, text.find(trace) - 300) : text.find(trace) + 100])
         for outputs, secrets in ((telling, (KEY, WORD)), (keeping, (KEY,)))

@@ -174,7 +174,7 @@ OPTION = record(
         "source": _SOURCE,
     }
 )
-MODE = record({"mode": TEXT, "given": TEXT, "source": _SOURCE, "where": TEXT})
+MODE = record({"mode": TEXT, "source_now": _SOURCE, "given": TEXT, "source": _SOURCE, "where": TEXT})
 SETTINGS = record(
     {
         "mode": MODE,
