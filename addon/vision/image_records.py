@@ -126,6 +126,11 @@ class ImageRecords:
         """Whether texts are kept."""
         return self._with_content
 
+    @property
+    def size(self) -> int:
+        """Bytes that are taken, about."""
+        return self._bytes
+
     def __len__(self) -> int:
         """How many there are."""
         return len(self._kept)
