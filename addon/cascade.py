@@ -26,7 +26,8 @@ from .texts import Texts, marks
 from .upstream.retry import RetrySettings, allowed
 from .upstream.target import Target
 from .vision import descriptions
-from .vision.descriptions import Description, Descriptions, ImageFailure, ImageResult
+from .vision.descriptions import Description, Descriptions, ImageFailure, ImageKeys, ImageResult
+from .vision.image_records import ImageRecord, ImageRecords
 from .vision.record import CallRecord, Records
 from .vision.single_flight import CallGone, SingleFlight
 from .vision.vision_call import VisionCall, VisionModel, prompt
@@ -128,7 +129,8 @@ class Ahead(NamedTuple):
 class Cascade:
     """Describes the images of requests with `vision`. There is one for the whole proxy, with the calls under way.
 
-    `known`: the kept image results; by default in memory, within the bounds of the settings.
+    `known`: the kept image results; by default in memory, within the bounds of the settings. `images`: is told of each
+    image, for people who look.
 
     A description is served to every client that sends the same image with the same text, whichever client paid for it:
     it says nothing that those bytes don't. Calls under way are shared only between requests with the same base URL and
@@ -141,8 +143,10 @@ class Cascade:
         clock: Callable[[], float] = time.monotonic,
         known: Descriptions | None = None,
         workers: Workers | None = None,
+        images: ImageRecords | None = None,
     ) -> None:
         self._workers = workers or Workers()
+        self.images = images or ImageRecords()
         self._vision = vision
         self._clock = clock
         self._settings = CascadeSettings()
@@ -217,25 +221,30 @@ class Cascade:
         began = self._clock()
         # 1. Look every image up.
         size = sum(len(image.source) + _EACH for image in found)
-        both = await self._apart(size, lambda: _keys(_asked_about(found), template.model, texts))
-        keys = [key for key, _ in both]
+        looked = await self._apart(size, lambda: _keys(_asked_about(found), template.model, texts))
+        keys = [one.result for one in looked]
         results = await self.known.kept.get_many(keys)
-        ahead = {key: general for key, general in both if key not in results}
+        ahead = {one.result: one.of_any_question for one in looked if one.result not in results}
         general = await self.known.kept.get_many(ahead.values())
         results.update({key: general[of_any] for key, of_any in ahead.items() if of_any in general})
         outcome = CascadeOutcome([], calls=0, cached=len(results), refusal=None)
         # 2. Describe those that are missing, the newest first: the question is most likely about them.
-        newest_first = zip(reversed(keys), reversed(found), strict=True)
-        missing = {key: image for key, image in newest_first if key not in results}
+        newest_first = zip(reversed(looked), reversed(found), strict=True)
+        missing = {one: image for one, image in newest_first if one.result not in results}
         if profile.plan and not settings.describes_on_plans(elsewhere=elsewhere):
-            results.update(dict.fromkeys(missing, ImageFailure("plan")))
+            results.update(dict.fromkeys((one.result for one in missing), ImageFailure("plan")))
             missing = {}
         needed, undescribable = await self._apart(size, lambda: _split_by_need(missing, template, settings))
         results.update(undescribable)
         asked: dict[bytes, _Asked] = {}
         outcome.refusal = await self._ask(needed, results, outcome, asked)
         records = Records(template.model, template.target.headers)
-        _note(found, keys, results, asked, records)
+        told = _note(found, keys, results, asked, records)
+        exchange = target.exchange.id if target.exchange is not None else ""
+        for one, image, how in zip(looked, found, told, strict=True):
+            about = replace(template, question=image.question, keys=one)
+            result = results.get(one.result)
+            self.images.seen(about, image.source, exchange=exchange, how=how, result=result)
         outcome.note = records.to_plain(1000 * (self._clock() - began))
         outcome.results = dict(records.results)
         # 3. Replace all of them, or none.
@@ -263,7 +272,8 @@ class Cascade:
         """
         settings = self._settings
         model = self.model_at(profile, elsewhere=elsewhere)
-        _, key = (await self._apart(len(source) + _EACH, lambda: _keys([(source, "")], model, texts)))[0]
+        found = await self._apart(len(source) + _EACH, lambda: _keys([(source, "")], model, texts))
+        key = found[0].of_any_question
         if await self.known.kept.get(key) is not None:
             return Ahead("known")
         try:
@@ -289,6 +299,47 @@ class Cascade:
             return Ahead("failed", result)
         self.known.kept.put(key, result)
         return Ahead("described")
+
+    def forget(self, keys: ImageKeys) -> None:
+        """Forget the result for an image in this process and all stores, and what is told of it."""
+        self._forget_result(keys)
+        self.images.forget(keys.result)
+
+    def _forget_result(self, keys: ImageKeys) -> None:
+        self.known.kept.delete(keys.result)
+        self.known.kept.delete(keys.of_any_question)
+
+    async def describe_again(
+        self, record: ImageRecord, source: str, profile: Profile, target: Target, texts: Texts
+    ) -> ImageResult | Response:
+        """Ask the model of `record` anew about its image, `source`, and keep what it says in all stores.
+
+        What was kept is forgotten first: somebody wants another description. Otherwise as in `describe`.
+        """
+        settings = self._settings
+        try:
+            url = await self._apart(len(source), lambda: data.sendable_url(source, settings.image_max_bytes))
+        except BadImage as bad:
+            return ImageFailure(bad.reason)
+        call = VisionCall(
+            model=record.model,
+            url=url,
+            question=record.question,
+            profile=profile,
+            texts=texts,
+            target=target,
+            elsewhere=record.elsewhere,
+            timeout=settings.vision_timeout,
+            tries=allowed(settings.own_tries, profile),
+            until=self._clock() + settings.cascade_deadline,
+            keys=record.keys,
+        )
+        self._forget_result(record.keys)
+        key = record.keys.result
+        try:
+            return await self._flights.join((key, _payer(target)), lambda: self._call(key, call))
+        except CallGone:
+            return _late()
 
     async def _apart[T](self, size: int, work: Callable[[], T]) -> T:
         """The result of `work`, which runs in a thread unless its `size` in bytes is small."""
@@ -367,6 +418,7 @@ class Cascade:
         if not isinstance(result, Response):
             may_change = isinstance(result, ImageFailure) or data.is_remote(call.url)
             self.known.kept.put(key, result, self._settings.cache_ttl if may_change else None)
+        self.images.called(call, result)
         return result
 
 
@@ -374,18 +426,19 @@ def _asked_about(found: Sequence[Image]) -> list[tuple[str, str]]:
     return [(image.source, image.question) for image in found]
 
 
-def _keys(images: Sequence[tuple[str, str]], model: str, texts: Texts) -> list[tuple[bytes, bytes]]:
+def _keys(images: Sequence[tuple[str, str]], model: str, texts: Texts) -> list[ImageKeys]:
     """What the result for each image and its question depends on, as a digest: model, language, prompt, both of them.
 
-    The second of two is that of a description for any question (`describe_ahead`): no question makes the same.
+    That of a description for any question (`describe_ahead`) is another one: no question makes the same.
     """
     prompt = hashlib.sha256(f"{texts.vision_prompt}\0{texts.vision_no_question}".encode()).hexdigest()
     digests = ((data.digest(source), question) for source, question in images)
     return [
         # the question comes last: it alone may contain the separator
-        (
+        ImageKeys(
             _digest(model, texts.language, prompt, digest.hex(), question),
             _digest(_ANY_QUESTION, model, texts.language, prompt, digest.hex()),
+            digest,
         )
         for digest, question in digests
     ]
@@ -400,7 +453,7 @@ def _digest(*parts: str) -> bytes:
 
 
 def _split_by_need(
-    missing: Mapping[bytes, Image], template: VisionCall, settings: CascadeSettings
+    missing: Mapping[ImageKeys, Image], template: VisionCall, settings: CascadeSettings
 ) -> tuple[dict[bytes, VisionCall], dict[bytes, ImageFailure]]:
     """The calls to make, and the failures that are certain without one. Neither kind of failure is worth caching."""
 
@@ -412,14 +465,14 @@ def _split_by_need(
 
     needed: dict[bytes, VisionCall] = {}
     undescribable: dict[bytes, ImageFailure] = {}
-    for key, image in missing.items():
+    for keys, image in missing.items():
         url = sendable(image.source)
         if isinstance(url, ImageFailure):
-            undescribable[key] = url
+            undescribable[keys.result] = url
         elif len(needed) < settings.image_max_count:
-            needed[key] = replace(template, url=url, question=image.question, record=CallRecord())
+            needed[keys.result] = replace(template, url=url, question=image.question, keys=keys, record=CallRecord())
         else:
-            undescribable[key] = ImageFailure("too_many")
+            undescribable[keys.result] = ImageFailure("too_many")
     return needed, undescribable
 
 
@@ -459,18 +512,24 @@ def _note(
     results: Mapping[bytes, ImageResult],
     asked: Mapping[bytes, _Asked],
     records: Records,
-) -> None:
-    """Tell `records` of each image in its order. The same image twice has one call."""
+) -> list[str]:
+    """Tell `records` of each image in its order. The same image twice has one call. Returns `how` of each."""
     waiting = dict(asked)
+    told: list[str] = []
     for image, key in zip(found, keys, strict=True):
         at, result, call = image.place.pointer, results.get(key), waiting.pop(key, None)
         if call is not None:
+            how: str = call.how
             question = prompt(call.call.texts, call.call.question)
-            records.add(at, call.how, call.outcome, question, call.call.record if call.how == "called" else None)
+            records.add(at, how, call.outcome, question, call.call.record if how == "called" else None)
         elif result is None:
-            records.add(at, "unasked", "none")
+            how = "unasked"
+            records.add(at, how, "none")
         else:
-            records.add(at, "none" if isinstance(result, ImageFailure) else "known", _outcome(result))
+            how = "none" if isinstance(result, ImageFailure) else "known"
+            records.add(at, how, _outcome(result))
+        told.append(how)
+    return told
 
 
 def _outcome(result: ImageResult | Response) -> str:

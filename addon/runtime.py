@@ -60,7 +60,7 @@ from .observe.traces.traces import Traces
 from .options import OPTIONS, Settings
 from .page.contents import Contents
 from .page.page import Page
-from .page.sources import Sources
+from .page.sources import Running, Sources
 from .plugins.failures import Failures
 from .plugins.plugged_in import PluggedIn
 from .profile_folder import ProfileFolder
@@ -141,7 +141,9 @@ class Runtime:
         self.authority = AuthorityCheck()
         self.health = Health(self._checks())
         self.contents = Contents(self.workers)
-        self.page = Page(Sources(self.last_exchanges, self.minutes, self.workers, self.contents))
+        self.page = Page(
+            Sources(self.last_exchanges, self.minutes, self.workers, self.contents, running=self._running())
+        )
         self.admin = Admin(
             Rooms(
                 metrics=lambda accept: prometheus.exposition(self.metrics, accept),
@@ -150,6 +152,20 @@ class Runtime:
                 exchanges=self.last_exchanges,
                 page=self.page,
             )
+        )
+
+    def _running(self) -> Running:
+        """What the page shows of this process, and may change."""
+        return Running(
+            settings=lambda: self._settings,
+            config=self.config,
+            secrets=self.secrets,
+            call_keys=self.call_keys,
+            unusable=self._unusable,
+            cascade=self.cascade,
+            chain=self.chain,
+            sinks=self.sinks,
+            metrics=self.metrics,
         )
 
     @property
@@ -212,6 +228,7 @@ class Runtime:
         self.profile_folder.follow(settings.profiles)
         self.http_client.configure(transport)
         self.cascade.configure(part(settings, CascadeSettings))
+        self.cascade.images.configure(is_on=settings.admin is not None, with_content=self.contents.is_on)
         self.admission.configure(
             queue_max=settings.queue_max, queue_timeout=settings.queue_timeout, leases=self._leases
         )

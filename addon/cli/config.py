@@ -12,8 +12,9 @@ from pathlib import Path
 
 from .. import options, pipeline
 from ..config import checks, config_file
+from ..config import shown as shown_as
 from ..config.config_file import NAME, ConfigError
-from ..config.option import OptionError, Values, without_password
+from ..config.option import OptionError, Values
 from ..config.sources import Given, Layers, Source, Start, at_start, from_command_line, in_file
 from ..model_map import reading
 from ..model_map.row import unreachable
@@ -24,9 +25,8 @@ from ..texts.terminal import say
 from .addresses import add_confdir
 from .arguments import Parser
 
+_BY_NAME = {option.name: option for option in OPTIONS}
 _TABLES = frozenset(option.name for option in OPTIONS if option.is_table)
-_COMMAND_LINES = frozenset(["hunyuan_search_command"])
-"""Options whose arguments may hold a secret, which no pattern tells from other words."""
 _MITMPROXYS = ("config.yaml", "config.yml")
 """mitmproxy's own files in its folder, in the order in which it reads them: the later one wins."""
 
@@ -171,13 +171,9 @@ _WIDEST = 48
 
 def _value(name: str, given: Given) -> str:
     """The value as it may be shown."""
-    if isinstance(given.value, bool):
-        return str(given.value).lower()
-    if name in _TABLES and given.value:
-        return given.value if len(given.value) <= _WIDEST else f"{given.value[: _WIDEST - 1]}…"
-    text = without_password(given.value)
-    if name in _COMMAND_LINES and " " in text.strip():
-        return f"{text.split()[0]} …"
+    text = shown_as.value(_BY_NAME[name], given.value)
+    if name in _TABLES and len(text) > _WIDEST:
+        return f"{text[: _WIDEST - 1]}…"
     return text or "–"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..texts.terminal import say
 from .config_file import NAME, Line, read_file
 from .option import Option, OptionError, Value, Values
-from .sources import Layers, Source, Start, at_start, from_files, in_file
+from .sources import Given, Layers, Source, Start, at_start, from_files, in_file
 from .watched_file import Found, WatchedFile
 
 logger = logging.getLogger("hunyuan_fix")
@@ -92,7 +92,34 @@ class HotChange:
         """A problem that names an option, with the place where its value stands (`Layers.located`)."""
         return self._layers.located(problem)
 
+    def given(self, name: str) -> Given:
+        """What the sources give the option `name`."""
+        return self._layers.given(name)
+
+    def in_force(self, name: str) -> Given:
+        """The value of the option `name` now: that of the sources, or one that it was given while the proxy runs."""
+        given = self.given(name)
+        value = self._host.get(name) if self._host is not None else None
+        return given if value == given.value or not isinstance(value, str | bool) else Given(value, "running", "")
+
+    def without_effect(self) -> dict[str, tuple[Given, Given]]:
+        """See `Layers.without_effect`."""
+        return self._layers.without_effect()
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of options, in their order."""
+        return [file.path for file in self._files if file.path]
+
     # Changes
+
+    def change(self, name: str, value: Value) -> None:
+        """Give the option `name` another value, until a source that changes says otherwise or the process ends.
+
+        Raises `OptionError` if it is refused.
+        """
+        if self._host is not None:
+            self._host.update({name: value})
 
     @property
     def unusable(self) -> list[Path]:

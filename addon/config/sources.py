@@ -18,7 +18,8 @@ from . import values as read_value
 from .config_file import NAME, ConfigError, Line
 from .option import Option, Value, Values
 
-type Kind = Literal["--set", "environment", "file", "config.yaml", "default"]
+type Kind = Literal["--set", "environment", "file", "config.yaml", "default", "running"]
+"""`running`: it was changed while the proxy ran, by none of the sources."""
 
 
 @dataclass(frozen=True, slots=True)

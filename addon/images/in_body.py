@@ -107,6 +107,16 @@ def suspected(body: JsonObject) -> bool:
     return in_text.suspected("\n".join(short))
 
 
+def pictures(body: JsonObject) -> int:
+    """How many parts of messages are images by their type: cheap, and without those inside texts and other parts."""
+    return sum(
+        isinstance(part, dict) and part.get("type") in _IMAGE_TYPES
+        for message in _messages(body)
+        if isinstance(content := message.get("content"), list)
+        for part in content
+    )
+
+
 def find(body: JsonObject) -> list[Image]:
     """Every image of `body`, in order."""
     found: list[Image] = []

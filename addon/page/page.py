@@ -11,7 +11,20 @@ from ..exchange import Response
 from ..texts.terminal import say
 from ..wire import proxy_errors, safe_text
 from ..wire.openai_error import ProxyError
-from . import cache_break, curl, export, files, raw, sent_images, sessions, story, story_rest
+from . import (
+    cache_break,
+    curl,
+    export,
+    files,
+    images,
+    mode,
+    raw,
+    sent_images,
+    sessions,
+    settings_shown,
+    story,
+    story_rest,
+)
 from .overview import overview
 from .sources import Sources
 
@@ -35,6 +48,15 @@ ASKED: Mapping[str, Asked] = {
     "session": sessions.one,
     "sessions": sessions.listed,
     "overview": overview,
+    "images": images.listing,
+    "known_image": images.one,
+    "known_picture": images.picture,
+    "delete_image": images.delete,
+    "drop_image": images.drop,
+    "describe_image": images.describe_again,
+    "settings": settings_shown.answer,
+    "mode": mode.switch,
+    "mode_now": mode.answer,
 }
 """What is asked for -> what answers it."""
 

@@ -29,18 +29,24 @@ def image(sources: Sources, values: Mapping[str, Any], language: str) -> Awaitab
             return no_body(content.why)
         found = image_sources(content.came)
         number = values["number"]
-        shown = shown_image(found[number - 1]) if number <= len(found) else None
-        if shown is None:
-            return proxy_errors.ADMIN_NO_SUCH_IMAGE()
-        content_type, data = shown
-        headers = {
-            "content-type": content_type,
-            "content-disposition": "inline",
-            "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
-        }
-        return Response(200, headers, data)
+        shown = answer_with(found[number - 1]) if number <= len(found) else None
+        return shown or proxy_errors.ADMIN_NO_SUCH_IMAGE()
 
     return of_exchange(sources, values["id"], answer)
+
+
+def answer_with(source: str) -> Response | None:
+    """The answer that is the image `source`; `None` where it can't be shown (`shown_image`)."""
+    shown = shown_image(source)
+    if shown is None:
+        return None
+    content_type, data = shown
+    headers = {
+        "content-type": content_type,
+        "content-disposition": "inline",
+        "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    }
+    return Response(200, headers, data)
 
 
 def image_sources(came: bytes) -> list[str]:

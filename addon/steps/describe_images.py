@@ -42,6 +42,9 @@ class DescribeImages(Step):
             lambda _: in_body.suspected(exchange.chat), exchange.size // _BYTES_PASSED
         )
         needed = exchange.may_hold_images and running.needed(exchange.chat, profile)
+        images = self.runtime.cascade.images
+        if exchange.may_hold_images and not needed and images.is_on:
+            images.went_unchanged(exchange.id, exchange.model, in_body.pictures(exchange.chat))
         there = None
         if needed and self._upstream is not None:  # without a key for it images are described as without the option
             there = target_elsewhere(exchange, self._upstream, self.settings, self.runtime.call_keys)

@@ -89,6 +89,11 @@ class Chain:
         for level in self._levels:
             level.delete(key)
 
+    def drop(self, key: str) -> None:
+        """Forget `key` in memory alone: another process may have put a newer value into the levels below."""
+        self._forgotten += 1
+        self.memory.drop(key)
+
     def clear(self, prefix: str) -> int:
         """Forget all keys that start with `prefix`, as `delete` does. Returns how many were in memory."""
         self._forgotten += 1

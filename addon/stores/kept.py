@@ -62,6 +62,10 @@ class Kept[T]:
         """Forget the value of `key`."""
         self._chain.delete(self._name(key))
 
+    def drop(self, key: bytes) -> None:
+        """Forget the value of `key` in this process's memory alone: the stores below it may have a newer one."""
+        self._chain.drop(self._name(key))
+
     def clear(self, beginning: bytes = b"") -> int:
         """Forget all values of this kind whose keys begin so, in all stores. Returns how many were in memory."""
         return self._chain.clear(self._name(beginning))

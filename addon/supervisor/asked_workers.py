@@ -10,13 +10,17 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Final, Protocol
 
 from ..exchange import Response
+from ..observe.admin import page_routes
 from ..observe.admin.rooms import PageRoom
-from ..page import export
+from ..observe.admin.route import json_answer
+from ..page import export, images
 from ..texts.sentence import Sentence
-from ..wire import proxy_errors
+from ..texts.terminal import say
+from ..wire import json_body, proxy_errors
 from ..wire.openai_error import ProxyError
 from .questions import Questions, silent
 
@@ -40,6 +44,16 @@ class OfAll:
 @dataclass(frozen=True, slots=True)
 class ToAll:
     """A change: all make it, and the answer is the first one's; an error where one doesn't."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfFirst:
+    """What one worker does for all: each is asked in its turn, until one has `done` it; then the others do `then`."""
+
+    done: Callable[[Response], bool]
+    then: str
+    patience: float
+    """Seconds for the answer of one."""
 
 
 class AskedWorker(Protocol):
@@ -76,6 +90,8 @@ class PageOfWorkers:
                 return await self._of_one(what, values, language)
             case OfAll(merge=merge):
                 return await self._of_all(what, values, language, merge)
+            case OfFirst() as way:
+                return await self._of_first(what, values, language, way)
             case ToAll():
                 return await self._of_all(what, values, language, lambda _, answers: answers[0])
             case _:
@@ -93,6 +109,29 @@ class PageOfWorkers:
             if isinstance(answer, ProxyError) or _code(answer) != proxy_errors.ADMIN_NO_SUCH_EXCHANGE.code:
                 found = answer  # it says why
         return found
+
+    async def _of_first(self, what: str, values: Mapping[str, Any], language: str, way: OfFirst) -> Answer:
+        found: Answer | None = None
+        for worker in self._workers.to_ask():
+            answer = await worker.questions.ask(what, values, language, way.patience)
+            if isinstance(answer, Response) and answer.status < 400 and way.done(answer):
+                others = [one for one in self._workers.to_ask() if one is not worker]
+                await asyncio.gather(*(one.questions.ask(way.then, values, language) for one in others))
+                return answer
+            if found is None or (isinstance(answer, Response) and answer.status < 400):
+                found = answer  # it says why
+        return silent(Sentence("no worker serves")) if found is None else found
+
+    async def joined(self, worker: AskedWorker) -> None:
+        """A worker that begins to serve takes over the mode that was switched in the page, as another one has it."""
+        others = [one for one in self._workers.to_ask() if one is not worker]
+        if not others:
+            return
+        told = await others[-1].questions.ask("mode_now", {}, "")
+        now = json_body.parse_object(told.body) if isinstance(told, Response) and told.status < 400 else None
+        if now is not None and now["source_now"] == "running":
+            values = {"mode": now["mode"], page_routes.PEER: say("another worker")}
+            await worker.questions.ask("mode", values, "")
 
     async def _of_all(self, what: str, values: Mapping[str, Any], language: str, merge: Merge) -> Answer:
         workers = self._workers.to_ask()
@@ -120,6 +159,31 @@ def _code(answer: Response) -> str:
         return ""
 
 
+def _first(values: Mapping[str, Any], answers: Sequence[Response]) -> Answer:
+    return answers[0]
+
+
+def _bodies(answers: Sequence[Response]) -> list[Any]:
+    return [json_body.parse(answer.body) for answer in answers]
+
+
+def _all_images(values: Mapping[str, Any], answers: Sequence[Response]) -> Answer:
+    return json_answer(images.merged(_bodies(answers), values.get("limit", images.USUAL)))
+
+
+def _one_image(values: Mapping[str, Any], answers: Sequence[Response]) -> Answer:
+    return json_answer(reduce(images.both, _bodies(answers)))
+
+
+def _deleted(values: Mapping[str, Any], answers: Sequence[Response]) -> Answer:
+    bodies = _bodies(answers)
+    return json_answer({**bodies[0], "waiting": sorted({store for body in bodies for store in body["waiting"]})})
+
+
+def _was_asked(answer: Response) -> bool:
+    return bool((json_body.parse_object(answer.body) or {}).get("asked"))
+
+
 def _one_session(values: Mapping[str, Any], answers: Sequence[Response]) -> Answer:
     """The exchanges of a session whose requests came to several workers, in their order."""
     if len(answers) == 1:
@@ -136,7 +200,14 @@ def _one_session(values: Mapping[str, Any], answers: Sequence[Response]) -> Answ
     return export.file(values["session"], made, entries)
 
 
-WAYS: Final[Mapping[str, OfOne | OfAll | ToAll]] = {
+WAYS: Final[Mapping[str, OfOne | OfAll | OfFirst | ToAll]] = {
+    "images": OfAll(_all_images),
+    "known_image": OfAll(_one_image),
+    "known_picture": OfAll(_first),
+    "delete_image": OfAll(_deleted),
+    "describe_image": OfFirst(_was_asked, then="drop_image", patience=150.0),
+    "settings": OfAll(_first),
+    "mode": ToAll(),
     "curl": OfOne(),
     "export": OfAll(_one_session),
     "image": OfOne(),

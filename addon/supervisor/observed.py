@@ -71,6 +71,8 @@ class Observed:
 
     def __init__(self, supervisor: Supervisor, output: TextIO) -> None:
         self._supervisor = supervisor
+        page = PageOfWorkers(Page(Sources(supervisor.exchanges, supervisor.minutes)), supervisor)
+        supervisor.joined = page.joined
         self.admin = Admin(
             _Rooms(
                 metrics=lambda accept: prometheus.exposition(supervisor.metrics, accept, supervisor.pids),
@@ -78,7 +80,7 @@ class Observed:
                 status=self._status,
                 exchanges=supervisor.exchanges,
                 is_started=lambda: supervisor.has_started,
-                page=PageOfWorkers(Page(Sources(supervisor.exchanges, supervisor.minutes)), supervisor),
+                page=page,
                 why=supervisor.why_not_ready,
             ),
             before=self._before,

@@ -53,8 +53,13 @@ class Questions:
         self._open: dict[int, _Open] = {}
         self._has_ended = False
 
-    async def ask(self, what: str, values: Mapping[str, Any], language: str) -> Response | ProxyError:
-        """The worker's answer, an error of its page too; `ADMIN_WORKER_SILENT` where none comes."""
+    async def ask(
+        self, what: str, values: Mapping[str, Any], language: str, patience: float | None = None
+    ) -> Response | ProxyError:
+        """The worker's answer, an error of its page too; `ADMIN_WORKER_SILENT` where none comes.
+
+        `patience`: seconds for its first piece, where the worker itself has to wait for others.
+        """
         if self._has_ended:
             return silent(Sentence("it has ended"))
         if len(self._open) >= MOST_OPEN:
@@ -65,16 +70,18 @@ class Questions:
         try:
             if not self._send(question):
                 return silent(Sentence("it doesn't read what it is asked"))
+            patience = patience or self._patience
             while not answer.is_whole:
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(patience):
                     await answer.came.wait()
+                patience = self._patience
                 answer.came.clear()
                 if answer.is_lost:
                     return silent(Sentence("it has ended"))
                 if len(answer.body) > MOST:
                     return silent(Sentence("its answer is too large"))
         except TimeoutError:
-            return silent(Sentence("nothing has come from it in {seconds:.0f} seconds", seconds=self._patience))
+            return silent(Sentence("nothing has come from it in {seconds:.0f} seconds", seconds=patience))
         finally:
             del self._open[number]
         return Response(answer.status, answer.headers, bytes(answer.body))

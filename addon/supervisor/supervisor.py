@@ -67,6 +67,8 @@ class Supervisor:
         self.minutes = Minutes()
         self.ending: Callable[[], None] = lambda: None
         """Called when it is told to end."""
+        self.joined: Callable[[Worker], Awaitable[None]] = _nothing
+        """Awaited when a worker begins to serve."""
         self.drain_timeout = 30.0
         """Seconds, as the workers' option has it."""
         self._key: asyncio.Future[JsonObject] | None = None
@@ -405,6 +407,8 @@ class Supervisor:
             match message.get("kind"):
                 case "ready" | "changed":
                     self._changed(message)
+                    if message["kind"] == "ready":
+                        self._keep(self.joined(worker))
                 case "snapshot":
                     self.metrics.take(worker.number, message["metrics"])
                 case "events":
@@ -430,6 +434,10 @@ class Supervisor:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _nothing(worker: Worker) -> None:
+    pass
 
 
 _MOST_TOLD = 10_000

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .. import texts
 from ..stores import Chain, Memory
@@ -31,6 +32,17 @@ class ImageFailure:
 
 type ImageResult = Description | ImageFailure
 """The final result for an image. A failure that may pass is not a result."""
+
+
+class ImageKeys(NamedTuple):
+    """Digests by which an image is known."""
+
+    result: bytes
+    """Of its result: for what stands beside it, by one model."""
+    of_any_question: bytes
+    """Of a result for any question, by that model."""
+    picture: bytes
+    """Of the picture itself (`images.data.digest`)."""
 
 
 class ImageResultCodec:

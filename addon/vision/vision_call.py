@@ -17,7 +17,7 @@ from ..upstream.client import CallFailed, CallTimedOut
 from ..upstream.retry import Retryable
 from ..upstream.target import Target
 from ..wire import json_body, proxy_errors, retry_after, vendor_errors
-from .descriptions import Description, ImageFailure, ImageResult
+from .descriptions import Description, ImageFailure, ImageKeys, ImageResult
 from .record import CallRecord
 
 MAX_TOKENS = 2000
@@ -42,6 +42,8 @@ class VisionCall:
     """When, on the clock, the answer is no longer needed."""
     elsewhere: bool = False
     """It goes to `hunyuan_vision_upstream`, with a key that is not the client's."""
+    keys: ImageKeys | None = None
+    """Which image it is; `None`: nobody asks."""
     record: CallRecord = field(default_factory=CallRecord)
     """What becomes of it, for a person who looks."""
 

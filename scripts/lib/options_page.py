@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from hunyuan_fix.config import environment
 from hunyuan_fix.config.option import Option
+from hunyuan_fix.config.subjects import subjects
 from hunyuan_fix.config.values import accepted_by
 from hunyuan_fix.options import OPTIONS
 from hunyuan_fix.texts import sentences
@@ -28,36 +29,6 @@ _HEADS: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType(
     }
 )
 
-SUBJECTS: Mapping[str, str] = MappingProxyType(
-    {
-        "routing": "upstream profile hosts translate model_map models successors profiles embeddings_upstream "
-        "embeddings_model",
-        "search": "search_command search_timeout",
-        "images": "cascade vision_model vision_upstream text_model vision_concurrency vision_timeout vision_tries "
-        "cascade_deadline image_max_bytes image_max_count cache_entries cache_bytes cache_ttl",
-        "requests": "language max_body max_messages overlong window keep_params",
-        "proxy": "outgoing_proxy allow_open trust_loopback intercept_all",
-        "looking": "mode keep_original keep_streams redact log log_file log_bytes log_files traces traces_ratio",
-        "descriptions": "store store_max_bytes",
-        "embeddings": "embedding_cache embedding_cache_bytes embedding_overlong",
-        "answers": "keep keep_bytes keep_ttl",
-        "accounts": "concurrency concurrency_scope queue_max queue_timeout",
-        "agents": "max_iterations same_call same_request",
-        "budgets": "budgets budget_zone budgets_file",
-        "json": "json",
-        "failures": "retry retry_tries retry_deadline upstream_timeout heartbeat mend fallbacks breaker_failures "
-        "breaker_seconds",
-        "usage": "usage usage_days",
-        "continuing": "continue_ continue_rounds continue_tokens continue_seconds continue_cost continue_fences",
-        "keys": "api_key_file keys_file client_tokens_file requests_per_minute tokens_per_minute tencent_secrets_file "
-        "allowed_origins seal_key_file",
-        "alerts": "alerts alert_webhook_file",
-        "admin": "admin admin_token_file admin_hosts page_content page_bytes",
-        "running": "config drain_timeout fast_dispatch plugins",
-    }
-)
-"""Name of a table -> its options, as the fields of `Settings`. Each option is in one."""
-
 
 def filled(page: str, language: str) -> str:
     """`page` with every table made anew in `language`. Raises `KeyError` for a table or an option that isn't known."""
@@ -72,7 +43,7 @@ def _table(name: str, language: str) -> Iterator[str]:
         return
     options: Mapping[str, Option] = {option.field: option for option in OPTIONS}
     yield from _head(_HEADS[language]["options"])
-    for field in SUBJECTS[name].split():
+    for field in subjects()[name].fields:
         option = options[field]
         accepted = sentences.translated(language, accepted_by(option.read))
         yield _row(f"`{option.name}`", default(option), accepted, sentences.said(language, option.help))

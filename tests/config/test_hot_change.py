@@ -126,6 +126,34 @@ def test_a_file_that_can_not_be_taken_is_a_problem_at_the_start(running: Running
     assert "retyr" in problem or "No such file" in problem
 
 
+async def test_a_value_given_while_running_is_told_from_what_the_sources_give(running: Running):
+    running.write("mode: observe")
+    running.begin({"hunyuan_config": str(running.file)})
+    assert running.config.in_force("hunyuan_mode") == running.config.given("hunyuan_mode")
+    running.config.change("hunyuan_mode", "off")
+    assert running.values("mode") == ("off",)
+    in_force, given = running.config.in_force("hunyuan_mode"), running.config.given("hunyuan_mode")
+    assert (in_force.value, in_force.kind, given.value, given.where) == (
+        "off",
+        "running",
+        "observe",
+        f"{running.file}:1",
+    )
+    with pytest.raises(OptionError):
+        running.config.change("hunyuan_mode", "bogus")
+    assert running.values("mode") == ("off",)
+    # Any change of the files brings what they say back.
+    await running.says("mode: observe\nretry: all")
+    assert running.values("mode", "retry") == ("observe", "all")
+    assert running.config.in_force("hunyuan_mode").kind == "file"
+
+
+def test_before_the_start_there_is_nothing_to_change():
+    config = HotChange(OPTIONS)
+    config.change("hunyuan_mode", "off")
+    assert config.in_force("hunyuan_mode").value == "repair"
+
+
 async def test_a_change_is_taken_whole_and_said_in_one_line(running: Running, caplog: pytest.LogCaptureFixture):
     running.write("mode: observe")
     assert running.begin(hunyuan_config=str(running.file)) == []

@@ -8,6 +8,7 @@ from typing import Any
 from ...exchange import JsonObject
 from . import page_routes, schemas
 from .guard import Who
+from .parameters import FORM
 from .route import JSON, Route
 from .routes import ROUTES
 from .sessions import COOKIE
@@ -72,7 +73,7 @@ def _operation(route: Route) -> JsonObject:
         form = schemas.record({one.name: one.schema for one in route.form}) | {"additionalProperties": False}
         made["requestBody"] = {
             "required": True,
-            "content": {"application/x-www-form-urlencoded": {"schema": form}},
+            "content": {FORM: {"schema": form}},
         }
     # Nothing is needed where there is no token: then this machine alone is heard.
     made["security"] = [{"token": []}, {"session": []}] if route.who is Who.ADMIN else []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from ...config.hook_options import MODES
 from ...exchange import JsonObject, Response
 from ...wire import proxy_errors
 from ...wire.openai_error import ProxyError
 from . import schemas, session_schemas
 from .guard import Who
-from .parameters import Parameter, number, text
+from .parameters import Parameter, number, read_form, text
 from .route import HTML, JSON, PLAIN, Call, Route
 from .schemas import ANYTHING, INTEGER, TEXT
 
@@ -24,13 +25,24 @@ def _file(call: Call, name: str) -> Response | ProxyError:
     return found or proxy_errors.ADMIN_NO_SUCH_PATH()
 
 
-def asks(what: str) -> Callable[[Call], ProxyError | Awaitable[Response | ProxyError]]:
-    """The answer of the page to what is asked for by this name."""
+PEER = "peer"
+"""The value with the address that a change is asked from."""
+
+
+def asks(what: str, form: Sequence[Parameter] = ()) -> Callable[[Call], ProxyError | Awaitable[Response | ProxyError]]:
+    """The answer of the page to what is asked for by this name. `form`: the fields of the form that must come with it.
+
+    It raises `Unusable`. With a form, the page is also told who asks (`PEER`).
+    """
 
     def answer(call: Call) -> ProxyError | Awaitable[Response | ProxyError]:
         if call.rooms.page is None:
             return proxy_errors.ADMIN_NO_SUCH_PATH()
-        return call.rooms.page.ask(what, call.values, call.language)
+        request, values = call.request, call.values
+        if form:
+            given = read_form(request.header("content-type"), request.body, form)
+            values = {**values, **given, PEER: request.peer}
+        return call.rooms.page.ask(what, values, call.language)
 
     return answer
 
@@ -52,6 +64,79 @@ OF_THE_PAGE: Sequence[Route] = (
         answer=lambda call: _file(call, call.values["file"]),
         parameters=[Parameter("file", "Its name.", _FILE, "path")],
         answers={200: ("The file.", "*/*", {})},
+    ),
+)
+_DIGEST = text(64, pattern=r"[0-9a-f]{64}", examples=["0" * 64])
+_KEY = Parameter("key", "The key of the image.", _DIGEST, "path")
+_ANY = [Parameter("any", "The key of its description for any question, as the list says it.", _DIGEST)]
+_MODE = [Parameter("mode", "What is done to bodies from now on.", text(20, enum=list(MODES)))]
+_LIMIT = Parameter("limit", "How many at most; without it 60.", number(1, 500, "integer"))
+_IMAGES: Sequence[Route] = (
+    Route(
+        method="GET",
+        path="/api/images",
+        who=Who.ADMIN,
+        summary="The images that requests had lately: descriptions, costs, failures. That seen last is the first.",
+        answer=asks("images"),
+        parameters=[_LIMIT],
+        answers={200: ("The images.", JSON, schemas.IMAGES)},
+    ),
+    Route(
+        method="GET",
+        path="/api/images/{key}",
+        who=Who.ADMIN,
+        summary="One image, with its whole description and what was asked.",
+        answer=asks("known_image"),
+        parameters=[_KEY],
+        answers={200: ("The image.", JSON, schemas.IMAGE)},
+    ),
+    Route(
+        method="GET",
+        path="/api/images/{key}/picture",
+        who=Who.ADMIN,
+        summary="The picture, from the last request that had it and is kept.",
+        answer=asks("known_picture"),
+        parameters=[_KEY],
+        answers={200: ("The picture.", "image/*", {})},
+    ),
+    Route(
+        method="POST",
+        path="/api/images/{key}/delete",
+        who=Who.ADMIN,
+        summary="Forget the description of an image, in all stores.",
+        answer=asks("delete_image", _ANY),
+        parameters=[_KEY],
+        form=_ANY,
+        answers={200: ("It is forgotten.", JSON, schemas.DELETED_IMAGE)},
+    ),
+    Route(
+        method="POST",
+        path="/api/images/{key}/describe",
+        who=Who.ADMIN,
+        summary="Forget the description of an image, and have it described again with the proxy's own key.",
+        answer=asks("describe_image", _ANY),
+        parameters=[_KEY],
+        form=_ANY,
+        answers={200: ("What came of it.", JSON, schemas.DESCRIBED_IMAGE)},
+    ),
+)
+_SETTINGS: Sequence[Route] = (
+    Route(
+        method="GET",
+        path="/api/settings",
+        who=Who.ADMIN,
+        summary="All options: their values, where these come from, and what they mean. No secrets.",
+        answer=asks("settings"),
+        answers={200: ("The settings.", JSON, schemas.SETTINGS)},
+    ),
+    Route(
+        method="POST",
+        path="/api/mode",
+        who=Who.ADMIN,
+        summary="Switch hunyuan_mode, until the proxy ends or a file of options changes.",
+        answer=asks("mode", _MODE),
+        form=_MODE,
+        answers={200: ("The mode now, and what the sources give.", JSON, schemas.MODE)},
     ),
 )
 _ID = Parameter(
@@ -204,4 +289,4 @@ _OVERVIEW: Sequence[Route] = (
         answers={200: ("The sums, and those under way.", JSON, schemas.OVERVIEW)},
     ),
 )
-ASKED_BY_IT: Sequence[Route] = (*_CONTENTS, *_STORY, *_SESSIONS, *_OVERVIEW)
+ASKED_BY_IT: Sequence[Route] = (*_CONTENTS, *_STORY, *_SESSIONS, *_OVERVIEW, *_IMAGES, *_SETTINGS)

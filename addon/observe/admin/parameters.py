@@ -74,6 +74,21 @@ def number(least: float, most: float, kind: str = "number", **more: Any) -> Json
     return {"type": kind, "minimum": least, "maximum": most, **more}
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
+def read_form(content_type: str, body: bytes, fields: Iterable[Parameter]) -> dict[str, Any]:
+    """The values of a form in the body of a request, by name. Raises `Unusable`, also where a field is missing."""
+    if content_type.partition(";")[0].strip().lower() != FORM:
+        raise Unusable("content-type", Sentence("accepted is {type}", type=FORM))
+    fields = list(fields)
+    values = read_query(body.decode("latin-1"), fields)
+    for one in fields:
+        if one.name not in values:
+            raise Unusable(one.name, Sentence("it is missing"))
+    return values
+
+
 def read_query(query: str, parameters: Iterable[Parameter]) -> dict[str, Any]:
     """The values of a request's query, by name. Raises `Unusable` for any that isn't declared, or is given twice."""
     known: Mapping[str, Parameter] = {one.name: one for one in parameters if one.where == "query"}

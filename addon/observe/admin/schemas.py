@@ -179,5 +179,54 @@ OVERVIEW = record(
         "minutes": record({name: of_type(hint) for name, hint in get_type_hints(Series).items()}),
     }
 )
+_COUNTS: JsonObject = {"type": "object", "additionalProperties": INTEGER}
+IMAGE = record(
+    {
+        **dict.fromkeys(("key", "any", "model", "upstream", "why", "description", "prompt"), TEXT),
+        **dict.fromkeys(("first", "last", "called", "ms"), NUMBER),
+        **dict.fromkeys(("hits", "calls", "tries"), INTEGER),
+        **dict.fromkeys(("is_whole", "can_ask"), BOOLEAN),
+        "outcome": {"type": "string", "enum": ["described", "failed", "none"]},
+        "picture": {"type": "string", "enum": ["kept", "gone", "remote", "unshown", "off"]},
+        "status": {"type": ["integer", "null"]},
+        "tokens": _COUNTS,
+        "cost": _COUNTS,
+        "exchanges": listing(TEXT),
+    }
+)
+IMAGES = record(
+    {
+        "images": listing(IMAGE),
+        "count": INTEGER,
+        "unchanged": record({"requests": INTEGER, "images": INTEGER, "models": _COUNTS, "exchanges": listing(TEXT)}),
+        "content": BOOLEAN,
+    }
+)
+DELETED_IMAGE = record({"key": TEXT, "waiting": listing(TEXT)})
+DESCRIBED_IMAGE = record({"image": {"anyOf": [IMAGE, {"type": "null"}]}, "asked": BOOLEAN, "why": TEXT})
+_SOURCE: JsonObject = {
+    "type": "string",
+    "enum": ["--set", "environment", "file", "config.yaml", "default", "running"],
+}
+OPTION = record(
+    {
+        **dict.fromkeys(("name", "value", "default", "where", "help", "accepted", "given"), TEXT),
+        **dict.fromkeys(("is_default", "is_table", "at_start"), BOOLEAN),
+        "source": _SOURCE,
+    }
+)
+MODE = record({"mode": TEXT, "source_now": _SOURCE, "given": TEXT, "source": _SOURCE, "where": TEXT})
+SETTINGS = record(
+    {
+        "mode": MODE,
+        "subjects": listing(record({"name": TEXT, "title": TEXT, "options": listing(OPTION)})),
+        "unused": listing(record({"name": TEXT, "where": TEXT, "winner": TEXT})),
+        "files": listing(record({"option": TEXT, "path": TEXT, "usable": BOOLEAN})),
+        "keys": listing(record({"name": TEXT, "set": BOOLEAN})),
+        "profiles": record({"names": listing(TEXT), "folder": TEXT}),
+        "plugins": listing(PLUGIN),
+        "versions": record({"version": TEXT, "python": TEXT, "mitmproxy": TEXT}),
+    }
+)
 SENT_EVENT = record({"event": TEXT, "data": TEXT}, {"id": TEXT, "retry": INTEGER})
 """One server-sent event. Its data is JSON."""

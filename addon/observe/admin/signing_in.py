@@ -13,12 +13,11 @@ from html import escape
 from ...config.command_names import command
 from ...exchange import Response
 from ...texts import sentences
-from ...texts.sentence import Sentence
 from ...wire import proxy_errors
 from . import links, sessions
 from .guard import Guard
 from .links import Links
-from .parameters import Parameter, Unusable, read_query, text
+from .parameters import Parameter, read_form, text
 from .request import Request
 
 FORM = [Parameter(links.PARAMETER, "The secret of the link.", text())]
@@ -104,11 +103,7 @@ def needed(language: str) -> Response:
 
 def sign_in(request: Request, guard: Guard, used: Links) -> Response:
     """Open a session for the link in the form. Raises `Unusable`."""
-    if request.header("content-type").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
-        raise Unusable("content-type", Sentence("accepted is {type}", type="application/x-www-form-urlencoded"))
-    form = read_query(request.body.decode("latin-1"), FORM)
-    if links.PARAMETER not in form:
-        raise Unusable(links.PARAMETER, Sentence("it is missing"))
+    form = read_form(request.header("content-type"), request.body, FORM)
     once, token = form[links.PARAMETER], guard.token.value
     wrong = proxy_errors.ADMIN_LINK_INVALID(minutes=round(links.LIFETIME / 60), command=f"{command('admin')} link")
     if refused := guard.credentials(request.peer, lambda: bool(token) and used.use(once, token), wrong):

@@ -77,6 +77,14 @@ ADMIN_UNKNOWN_SESSION = Entry(
     advice="`GET /api/sessions` lists them",
     retry=False,
 )
+ADMIN_IMAGE_NOT_KEPT = Entry(
+    status=404,
+    code="admin_image_not_kept",
+    message="There is no such image among those that requests had lately, or its picture is no longer kept.",
+    when="the key of an image that is not, or no longer, among the last ones",
+    advice="`GET /api/images` lists them",
+    retry=False,
+)
 ADMIN_CONTENT_OFF = Entry(
     status=404,
     code="admin_content_off",

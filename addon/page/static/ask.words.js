@@ -1,0 +1,3 @@
+export default {
+  "ask.cancel": {"en": "Cancel", "zh": "取消"}
+}
