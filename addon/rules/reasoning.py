@@ -17,10 +17,9 @@ from . import content, think_tags
 from .base import Rule, RuleContext
 from .survey import Survey
 
-RECOVERED: Final = (
-    "recovered from the text between think tags",
-    "recovered from the message before, of the same turn",
-)
+_FROM_TAGS: Final = "recovered from the text between think tags"
+_FROM_BEFORE: Final = "recovered from the message before, of the same turn"
+RECOVERED: Final = (_FROM_TAGS, _FROM_BEFORE)
 """Why a turn got reasoning that was lost, from elsewhere in the request."""
 _NAME = "reasoning_content"
 _FIELDS = (
@@ -236,7 +235,7 @@ def _recover(message: JsonObject, index: int, changes: Changes, context: RuleCon
     else:
         message["content"] = said[0]["text"] if said else None
     context.counts["recovered"] += 1
-    changes.note("reasoning", index, RECOVERED[0], "/content")
+    changes.note("reasoning", index, _FROM_TAGS, "/content")
 
 
 def _recover_from_before(
@@ -252,7 +251,7 @@ def _recover_from_before(
         return  # there is none, or the rule `merge` will join the two
     message[name] = before[name]
     context.counts["recovered"] += 1
-    changes.note("reasoning", index, RECOVERED[1], f"/{name}")
+    changes.note("reasoning", index, _FROM_BEFORE, f"/{name}")
 
 
 def _text(value: object) -> str:

@@ -15,7 +15,7 @@ from hunyuan_fix.events import Event
 from hunyuan_fix.exchange import Exchange, JsonObject
 from hunyuan_fix.observe.admin import session_schemas
 from hunyuan_fix.observe.done import done
-from hunyuan_fix.observe.last_exchanges import LastExchanges
+from hunyuan_fix.observe.last_exchanges import MOST_EVENTS, Kept, LastExchanges
 from hunyuan_fix.page import cache_break, sessions, turns
 from hunyuan_fix.page.page import Page
 from hunyuan_fix.page.sources import Sources
@@ -154,17 +154,31 @@ def test_what_was_looked_at_before_is_no_other_than_what_is_looked_at_now(
 
 
 def test_a_session_that_has_told_nothing_since_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {"client": "", "kind": "main", "usage": {"input": 1}}
-    ring, known = heard([(told | {"session": f"{n % 5:032d}"}, [], [], True) for n in range(40)], random.Random(1)), {}
+    told: JsonObject = {"client": "", "kind": "main", "usage": {"input": 1}}
+    ring = heard([(told | {"session": f"{n % 5:032d}"}, [], [], True) for n in range(40)], random.Random(1))
+    known: sessions.Known = {}
     looked: list[str] = []
     original = turns.turn
-    monkeypatch.setattr(turns, "turn", lambda kept: (looked.append(kept.id), original(kept))[1])
+
+    def looking(kept: Kept) -> turns.Turn:
+        looked.append(kept.id)
+        return original(kept)
+
+    monkeypatch.setattr(turns, "turn", looking)
     sessions.sessions_of(ring.newest(), known)
     assert len(looked) == 40
     looked.clear()
     ring.hear(paid("exchange-3", "USD", 5))
     sessions.sessions_of(ring.newest(), known)
     assert looked == [f"exchange-{number}" for number in range(3, 40, 5)]
+
+
+def test_an_exchange_with_too_many_events_to_keep_is_over_all_the_same() -> None:
+    told: JsonObject = {"client": "", "kind": "main", "session": "a" * 32}
+    ring, known = heard([(told, [events.RETRIED] * MOST_EVENTS, [], False)], random.Random(1)), dict[str, Any]()
+    assert sessions.sessions_of(ring.newest(), known)["sessions"][0]["under_way"] == 1
+    ring.hear(Event(events.DONE, "exchange-0", 9.0, {**done(Exchange(), "200", "answered", 200), **told}))
+    assert sessions.sessions_of(ring.newest(), known)["sessions"][0]["under_way"] == 0
 
 
 def test_answers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
