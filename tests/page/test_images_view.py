@@ -138,9 +138,9 @@ def test_new_images_are_announced_and_move_nothing_until_they_are_wanted(keyed: 
     browser.wait_for_text("main h1", "Images")
     before = browser.wait_for("document.querySelectorAll('.image').length + 1")
     asks(keyed, image("a stamp of the year of the horse"))
-    browser.wait_for_text("main", "New images have come")
+    browser.wait_for_text("main", "A request with images has come")
     assert browser.wait_for("document.querySelectorAll('.image').length + 1") == before
-    browser.click("main button", "New images have come")
+    browser.click("main button", "A request with images has come")
     browser.wait_for(card("horse"))
 
 
