@@ -134,8 +134,9 @@ def test_without_a_key_of_its_own_the_proxy_says_so_and_deletes(
 
 
 def test_new_images_are_announced_and_move_nothing_until_they_are_wanted(keyed: Watched, browser: Page) -> None:
+    asks(keyed, image("a stamp of the year of the snake"))
     show(browser, keyed, "images")
-    browser.wait_for_text("main h1", "Images")
+    browser.wait_for(card("snake"))
     before = browser.wait_for("document.querySelectorAll('.image').length + 1")
     asks(keyed, image("a stamp of the year of the horse"))
     browser.wait_for_text("main", "A request with images has come")
