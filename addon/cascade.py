@@ -27,7 +27,7 @@ from .upstream.retry import RetrySettings, allowed
 from .upstream.target import Target
 from .vision import descriptions
 from .vision.descriptions import Description, Descriptions, ImageFailure, ImageKeys, ImageResult
-from .vision.image_records import ImageRecord, ImageRecords
+from .vision.image_records import MOST_OF_ONE, ImageRecord, ImageRecords
 from .vision.record import CallRecord, Records
 from .vision.single_flight import CallGone, SingleFlight
 from .vision.vision_call import VisionCall, VisionModel, prompt
@@ -240,11 +240,12 @@ class Cascade:
         outcome.refusal = await self._ask(needed, results, outcome, asked)
         records = Records(template.model, template.target.headers)
         told = _note(found, keys, results, asked, records)
-        exchange = target.exchange.id if target.exchange is not None else ""
-        for one, image, how in zip(looked, found, told, strict=True):
-            about = replace(template, question=image.question, keys=one)
-            result = results.get(one.result)
-            self.images.seen(about, image.source, exchange=exchange, how=how, result=result)
+        if self.images.is_on:
+            exchange = target.exchange.id if target.exchange is not None else ""
+            for one, image, how in list(zip(looked, found, told, strict=True))[-MOST_OF_ONE:]:
+                about = replace(template, question=image.question, keys=one)
+                result = results.get(one.result)
+                self.images.seen(about, image.source, exchange=exchange, how=how, result=result)
         outcome.note = records.to_plain(1000 * (self._clock() - began))
         outcome.results = dict(records.results)
         # 3. Replace all of them, or none.

@@ -10,6 +10,7 @@ from hunyuan_fix import profiles, rules, texts
 from hunyuan_fix.cascade import Cascade, CascadeSettings
 from hunyuan_fix.images import in_body
 from hunyuan_fix.texts.marks import tracked
+from hunyuan_fix.vision.image_records import MOST_OF_ONE
 from hunyuan_fix.vision.vision_call import DryRunVision
 from tests.cascading import (
     HUNYUAN,
@@ -280,3 +281,13 @@ async def test_without_a_cascade_no_base64_is_left_for_a_blind_model(content: An
     assert not asked.wanted(chat_body, HUNYUAN)
     rules.apply_chat(chat_body, context(model=TEXT_MODEL))
     assert STANDARD not in json.dumps(chat_body)
+
+
+async def test_of_a_request_with_any_number_of_images_the_newest_are_noted_for_people(setting: Setting) -> None:
+    setting.cascade.images.configure(is_on=True, with_content=True)
+    many = [image_part(png(str(number))) for number in range(3 * MOST_OF_ONE)]
+    await setting.describe(body(many))
+    noted = list(setting.cascade.images.newest())
+    assert len(noted) == MOST_OF_ONE
+    assert noted[0].outcome == "described"
+    assert [one.outcome for one in noted].count("described") == setting.settings.image_max_count

@@ -22,6 +22,8 @@ MOST = 500
 """Records."""
 MOST_BYTES = 4 << 20
 """Of all records together, as `_size` estimates them."""
+MOST_OF_ONE = 100
+"""Images of one request that are noted, its newest: it may have any number, and other clients wait meanwhile."""
 MOST_EXCHANGES = 20
 """Requests that one record lists, the latest."""
 _MOST_MODELS = 50

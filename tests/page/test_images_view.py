@@ -134,13 +134,14 @@ def test_without_a_key_of_its_own_the_proxy_says_so_and_deletes(
 
 
 def test_new_images_are_announced_and_move_nothing_until_they_are_wanted(keyed: Watched, browser: Page) -> None:
+    asks(keyed, image("a stamp of the year of the snake"))
     show(browser, keyed, "images")
-    browser.wait_for_text("main h1", "Images")
+    browser.wait_for(card("snake"))
     before = browser.wait_for("document.querySelectorAll('.image').length + 1")
     asks(keyed, image("a stamp of the year of the horse"))
-    browser.wait_for_text("main", "New images have come")
+    browser.wait_for_text("main", "A request with images has come")
     assert browser.wait_for("document.querySelectorAll('.image').length + 1") == before
-    browser.click("main button", "New images have come")
+    browser.click("main button", "A request with images has come")
     browser.wait_for(card("horse"))
 
 

@@ -43,7 +43,7 @@ async def test_every_option_is_there_once_with_its_help_in_the_readers_language(
 
 async def test_no_secret_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key, keys = tmp_path / "key", tmp_path / "keys.toml"
-    for file, text in ((key, SECRET), (keys, f'[moonshot]\nkey = "{SECRET}"\n')):
+    for file, text in ((key, SECRET), (keys, f'[providers.moonshot]\nfile = "{key}"\n')):
         file.write_text(text)
         file.chmod(0o600)
     monkeypatch.setenv("HUNYUAN_ADMIN_TOKEN", SECRET)

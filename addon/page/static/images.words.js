@@ -5,7 +5,7 @@ export default {
   "images.failed": {"en": "Without a description ({count})", "zh": "没有描述（{count}）"},
   "images.described": {"en": "Described ({count})", "zh": "已描述（{count}）"},
   "images.more": {"en": "Show {count} more", "zh": "再显示 {count} 张"},
-  "images.new": {"en": "New images have come: show them", "zh": "有新图片，点此显示"},
+  "images.new": {"en": "A request with images has come: show it", "zh": "有新的图片请求，点此显示"},
   "images.unchanged": {"en": "{requests} requests had {images} images that went unchanged, to models that can see: {models}.", "zh": "{requests} 个请求里的 {images} 张图片原样发出，因为模型自己能看图：{models}。"},
   "images.sum.images": {"en": "Images", "zh": "图片"},
   "images.sum.calls": {"en": "Vision calls", "zh": "视觉调用"},
