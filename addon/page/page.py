@@ -22,11 +22,11 @@ type Asked = Callable[[Sources, Mapping[str, Any], str], Answer | Awaitable[Answ
 
 ASKED: Mapping[str, Asked] = {
     "answer": story_rest.growing,
-    "image": story_rest.image,
+    "message_image": story_rest.image,
     "raw": raw.raw,
-    "rows": story_rest.rows,
+    "message_rows": story_rest.rows,
     "story": story.answer,
-    "text": story_rest.text,
+    "message_text": story_rest.text,
 }
 """What is asked for -> what answers it."""
 
