@@ -39,11 +39,10 @@ ASKED: Mapping[str, Asked] = {
     "curl": curl.curl,
     "export": export.export,
     "sent_image": sent_images.image,
-    "story_image": story_rest.image,
+    "message_image": story_rest.image,
     "raw": raw.raw,
-    "rows": story_rest.rows,
+    "message_rows": story_rest.rows,
     "story": story.answer,
-    "text": story_rest.text,
     "cache": cache_break.explained,
     "session": sessions.one,
     "sessions": sessions.listed,
@@ -57,6 +56,7 @@ ASKED: Mapping[str, Asked] = {
     "settings": settings_shown.answer,
     "mode": mode.switch,
     "mode_now": mode.answer,
+    "message_text": story_rest.text,
 }
 """What is asked for -> what answers it."""
 

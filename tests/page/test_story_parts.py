@@ -264,7 +264,7 @@ def test_own_calls_are_those_for_images_and_those_that_were_paid() -> None:
 def test_an_image_has_its_own_description() -> None:
     exchange = Exchange(language="en")
     first = {**NOTE["calls"][0], "at": "/messages/0/content/2"}  # type: ignore[dict-item]
-    exchange.notes["vision"] = {**NOTE, "calls": [{"at": "/messages/0/content/1", "outcome": "unreadable"}, first]}
+    exchange.notes["vision"] = {**NOTE, "calls": [first, {"at": "/messages/0/content/1", "outcome": "unreadable"}]}
     said = "[Image 2/2, described by v1]\nA cat.\n[end of image description]"
     sent = json.dumps({"messages": [{"role": "user", "content": said}]}).encode()
     messages = story_messages.messages(story_requests.with_image()["messages"])

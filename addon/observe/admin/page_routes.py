@@ -207,7 +207,7 @@ _STORY: Sequence[Route] = (
         path="/api/exchanges/{id}/rows",
         who=Who.ADMIN,
         summary="Messages of a request, as they came and as they were sent, that its story has left out.",
-        answer=asks("rows"),
+        answer=asks("message_rows"),
         parameters=[
             _ID,
             Parameter("first", "The number of the first row.", number(0, 1e6, "integer", default=0)),
@@ -220,7 +220,7 @@ _STORY: Sequence[Route] = (
         path="/api/exchanges/{id}/text",
         who=Who.ADMIN,
         summary="A text of an exchange that its story has cut, whole.",
-        answer=asks("text"),
+        answer=asks("message_text"),
         parameters=[
             _ID,
             Parameter("of", "Which body.", {"type": "string", "enum": ["came", "sent", "answer"], "default": "came"}),
@@ -233,7 +233,7 @@ _STORY: Sequence[Route] = (
         path="/api/exchanges/{id}/image",
         who=Who.ADMIN,
         summary="An image of a request.",
-        answer=asks("story_image"),
+        answer=asks("message_image"),
         parameters=[
             _ID,
             Parameter("of", "Which body.", {**_SIDES, "default": "came"}),
