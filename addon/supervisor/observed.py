@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TextIO
@@ -66,9 +66,12 @@ class _TextLines(logging.Formatter):
 
 
 class Observed:
-    """The admin server, the alerts and the log for the workers of `supervisor`. `output`: where lines go."""
+    """The admin server, the alerts and the log for the workers of `supervisor`. `output`: where lines go.
 
-    def __init__(self, supervisor: Supervisor, output: TextIO) -> None:
+    `listens`: as in `Sources`.
+    """
+
+    def __init__(self, supervisor: Supervisor, output: TextIO, listens: Sequence[tuple[str, str]] = ()) -> None:
         self._supervisor = supervisor
         self.admin = Admin(
             _Rooms(
@@ -77,7 +80,7 @@ class Observed:
                 status=self._status,
                 exchanges=supervisor.exchanges,
                 is_started=lambda: supervisor.has_started,
-                page=Page(Sources(supervisor.exchanges, supervisor.minutes)),
+                page=Page(Sources(supervisor.exchanges, supervisor.minutes, listens=lambda: listens)),
                 why=supervisor.why_not_ready,
             ),
             before=self._before,
