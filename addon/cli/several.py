@@ -16,6 +16,7 @@ from ..supervisor.observed import Observed
 from ..supervisor.supervisor import Supervisor
 from ..supervisor.worker import python
 from ..texts.terminal import say
+from ..wire.host_names import reached_at
 from . import kimi
 from .key_check import KeyCheck
 from .launch import Launch, WorkerCall
@@ -68,7 +69,9 @@ class Several:
         self._serving: Serving | None = None
         self._greeted = False
         self._supervisor = Supervisor(self._count, self._command, ports, changed=self._changed)
-        self._observed = Observed(self._supervisor, sys.stderr if launch.json else sys.stdout)
+        wanted = {"reverse": launch.reverse_port} | ({} if launch.kimi else {"regular": launch.port})
+        listens = [(mode, reached_at(launch.host, port)) for mode, port in wanted.items()]
+        self._observed = Observed(self._supervisor, sys.stderr if launch.json else sys.stdout, listens)
         self._supervisor.ending = self._observed.drain
 
     async def run(self) -> int:

@@ -88,11 +88,13 @@ def of(ring: LastExchanges) -> JsonObject:
 
 
 def _under_way(kept: Kept, waits_for: str) -> UnderWay:
-    names = {name: kept.get(name) or "" for name in ("client", "program", "model", "upstream")}
-    return {  # type: ignore[typeddict-item]
+    return {
         "id": kept.id,
         "since": kept.at,
         "waits_for": waits_for,
         "waits_since": kept.rows[-1].at,
-        **names,
+        "client": kept.get("client") or "",
+        "program": kept.get("program") or "",
+        "model": kept.get("model") or "",
+        "upstream": kept.get("upstream") or "",
     }

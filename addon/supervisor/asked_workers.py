@@ -210,7 +210,13 @@ WAYS: Final[Mapping[str, OfOne | OfAll | OfFirst | ToAll]] = {
     "mode": ToAll(),
     "curl": OfOne(),
     "export": OfAll(_one_session),
-    "image": OfOne(),
+    "answer": OfOne(),
+    "cache": OfOne(),
+    "message_image": OfOne(),
+    "message_rows": OfOne(),
+    "message_text": OfOne(),
+    "sent_image": OfOne(),
+    "story": OfOne(),
     "raw": OfOne(),
 }
 """What is asked for (`page.ASKED`) -> who answers it."""

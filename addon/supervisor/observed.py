@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TextIO
@@ -67,11 +67,15 @@ class _TextLines(logging.Formatter):
 
 
 class Observed:
-    """The admin server, the alerts and the log for the workers of `supervisor`. `output`: where lines go."""
+    """The admin server, the alerts and the log for the workers of `supervisor`. `output`: where lines go.
 
-    def __init__(self, supervisor: Supervisor, output: TextIO) -> None:
+    `listens`: as in `Sources`.
+    """
+
+    def __init__(self, supervisor: Supervisor, output: TextIO, listens: Sequence[tuple[str, str]] = ()) -> None:
         self._supervisor = supervisor
-        page = PageOfWorkers(Page(Sources(supervisor.exchanges, supervisor.minutes)), supervisor)
+        sources = Sources(supervisor.exchanges, supervisor.minutes, listens=lambda: listens)
+        page = PageOfWorkers(Page(sources), supervisor)
         supervisor.joined = page.joined
         self.admin = Admin(
             _Rooms(

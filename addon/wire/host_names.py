@@ -70,3 +70,9 @@ def decrypts(sni: str | None, target: str | None, hosts: Container[str]) -> bool
     `target`: the host that it was opened to; `None` for a handshake with the proxy itself, which is always decrypted.
     """
     return target is None or one_name(target, sni) in hosts
+
+
+def reached_at(host: str, port: int) -> str:
+    """`HOST:PORT` by which clients on this machine reach what listens on `host` (an address; all of them: loopback)."""
+    shown = {"": LOOPBACK, "0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
+    return f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"

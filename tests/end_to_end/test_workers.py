@@ -152,6 +152,9 @@ def test_from_the_start_to_the_end(endpoint: Simulator, tmp_path: Path) -> None:
         listed = workers.admin("/api/exchanges?limit=200").json()["exchanges"]
         assert len({one["id"] for one in listed}) == 200
         assert all(one["over"] for one in listed)
+        overview = workers.admin("/api/overview").json()
+        assert sum(overview["minutes"]["exchanges"]) >= 200
+        assert {one["mode"] for one in overview["listens"]} == {"regular", "reverse"}
         # 5. SIGTERM: a request under way ends in peace.
         pids = workers.pids()
         with client() as connected:

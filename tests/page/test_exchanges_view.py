@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,13 @@ def test_an_empty_start_says_how_to_begin(server: Fed, browser: Page) -> None:
 
 
 def test_a_row_says_what_came_and_what_became_of_it(server: Fed, browser: Page) -> None:
-    told = {"model": "claude-sonnet", "sent_model": "hy3", "first_token_ms": 250.0, "ms": 1500.0, "tries": 2}
+    told: dict[str, Any] = {
+        "model": "claude-sonnet",
+        "sent_model": "hy3",
+        "first_token_ms": 250.0,
+        "ms": 1500.0,
+        "tries": 2,
+    }
     (id,) = server.exchanges(1, **told, client="anna", rules=["a", "b", "c", "d", "e"], dialect="anthropic")
     server.tell(events.PAID, id, amount=2 * 10**12, currency="USD", usage={})
     (bad,) = server.exchanges(1, status=503, error="upstream_overloaded", usage={})

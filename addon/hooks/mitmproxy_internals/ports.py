@@ -14,11 +14,9 @@ from mitmproxy.options import Options
 from mitmproxy.utils import asyncio_utils
 
 from ...config.operating_system import is_windows
-from ...wire.host_names import LOOPBACK
+from ...wire.host_names import reached_at
 from . import inherited
 
-_ANY = ("", "0.0.0.0", "::")  # noqa: S104 - nothing is bound here
-"""Addresses that mean all of this machine."""
 _CLOSING = 2.0
 """Seconds to wait for the ports to close."""
 _THREAD = 0.1
@@ -65,12 +63,11 @@ class OwnPorts:
 
 def listening(proxyserver: Proxyserver) -> list[tuple[str, str]]:
     """The mode of each port that is open, and its address: `("regular", "127.0.0.1:8080")`."""
-    found = []
-    for instance in proxyserver.servers:
-        for host, port, *_ in instance.listen_addrs[:1]:
-            shown = LOOPBACK if host in _ANY else host
-            found.append((instance.mode.type_name, f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"))
-    return found
+    return [
+        (instance.mode.type_name, reached_at(host, port))
+        for instance in proxyserver.servers
+        for host, port, *_ in instance.listen_addrs[:1]
+    ]
 
 
 def accept_all(proxyserver: Proxyserver) -> None:

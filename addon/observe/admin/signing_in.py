@@ -45,8 +45,9 @@ _STYLE = (
 _NEEDED = (
     '<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>hunyuan-fix</title>'
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    f'<meta name="color-scheme" content="light dark"><style>{_STYLE}</style></head><body><main><h1>hunyuan-fix</h1>{{paragraphs}}'
-    '<pre tabindex="0">{command}</pre><p>{after}</p></main><script>{script}</script></body></html>'
+    f'<meta name="color-scheme" content="light dark"><style>{_STYLE}</style></head>'
+    '<body><main><h1>hunyuan-fix</h1>{paragraphs}<pre tabindex="0">{command}</pre><p>{after}</p></main>'
+    "<script>{script}</script></body></html>"
 )
 _PAGE = (
     '<!doctype html><html lang="{language}"><meta charset="utf-8"><title>hunyuan-fix</title>'
