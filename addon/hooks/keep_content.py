@@ -13,6 +13,7 @@ from mitmproxy import http
 from mitmproxy.proxy import mode_specs
 
 from ..access import keys
+from ..access.client_tokens import CARRIERS
 from ..answers.streamed import EVENT_STREAM
 from ..exchange import Exchange, printable
 from ..page.content import WhyNot
@@ -22,6 +23,7 @@ from ..texts.terminal import say
 from ..wire import safe_text
 from . import exchanges, redaction
 from .mitmproxy_internals import sent_host
+from .mitmproxy_internals.flows import Fields
 
 logger = logging.getLogger("hunyuan_fix")
 
@@ -44,7 +46,7 @@ _LONGEST: Final = 500
 class Begun:
     """What is taken of a request as it comes, before anything is changed."""
 
-    fields: redaction.Fields
+    fields: Fields
     """Its headers, keys and all: looked at when the exchange is over."""
     url: str
     proxy: str
@@ -165,10 +167,10 @@ def _raw(flow: http.HTTPFlow, exchange: Exchange, begun: Begun) -> Raw:
     )
 
 
-def _before_key(fields: redaction.Fields) -> str:
+def _before_key(fields: Fields) -> str:
     """See `Content.before_key`."""
     by_name = {name.lower().decode("latin-1"): value for name, value in fields}
-    for name in keys.CARRIERS:
+    for name in CARRIERS:
         if (value := by_name.get(name)) is None:
             continue
         is_bearer = value[:7].lower() == b"bearer "
@@ -177,7 +179,7 @@ def _before_key(fields: redaction.Fields) -> str:
     return ""
 
 
-def _secrets(*given: redaction.Fields) -> list[bytes]:
+def _secrets(*given: Fields) -> list[bytes]:
     """The keys in header fields, without what stands in the place of one."""
     found = {secret for fields in given for secret in redaction.keys_in(fields)}
     return sorted(found - _NO_KEYS, key=len, reverse=True)

@@ -1,7 +1,6 @@
 """The page where several workers serve: what the supervisor doesn't know itself, it asks them for.
 
-Each thing that the page asks for has its way, in ONE table. What isn't in it is answered here, from the events that all
-workers tell.
+Each thing that the page asks for has its way, in ONE table: see `WAYS`.
 """
 
 from __future__ import annotations
@@ -23,6 +22,11 @@ from .questions import Questions, silent
 type Answer = Response | ProxyError
 type Merge = Callable[[Mapping[str, Any], Sequence[Response]], Answer]
 """The parameters, and the answer of each worker that has one -> one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What the events say that all workers tell: it is answered by the supervisor's own process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,9 @@ class PageOfWorkers:
                 return answer
             else:
                 refused = answer
-        return merge(values, good) if good else refused or proxy_errors.ADMIN_FAILED()
+        if not good:
+            return refused or proxy_errors.ADMIN_FAILED()
+        return await asyncio.to_thread(merge, values, good)
 
 
 def _code(answer: Response) -> str:
@@ -136,10 +142,10 @@ def _one_session(values: Mapping[str, Any], answers: Sequence[Response]) -> Answ
     return export.file(values["session"], made, entries)
 
 
-WAYS: Final[Mapping[str, OfOne | OfAll | ToAll]] = {
+WAYS: Final[Mapping[str, Here | OfOne | OfAll | ToAll]] = {
     "curl": OfOne(),
     "export": OfAll(_one_session),
     "image": OfOne(),
     "raw": OfOne(),
 }
-"""What is asked for (`page.ASKED`) -> who answers it."""
+"""What is asked for, all of `page.ASKED` -> who answers it."""

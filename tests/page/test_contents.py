@@ -76,10 +76,15 @@ bodies = some.none() | some.binary(max_size=200) | some.binary(max_size=50).map(
 def test_what_is_kept_is_what_was_said(
     came: bytes | None, sent: bytes | None, answer: bytes | None, is_same: bool, session: str
 ) -> None:
+    came_coded, sent_coded, answered = [
+        None if body is None else Coded(body) for body in (came, came if is_same else sent, answer)
+    ]
     raw = Raw(
         "a",
         PLAIN,
-        *[None if body is None else Coded(body) for body in (came, came if is_same else sent, answer)],
+        came_coded,
+        sent_coded,
+        answered,
         streamed=is_same,
         url="https://a/é?b",
         headers=(("user-agent", "é"),),
