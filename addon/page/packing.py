@@ -20,6 +20,10 @@ from .content import Content, WhyNot
 
 OVERHEAD: Final = 400
 """Bytes that a packed exchange takes beside its data."""
+_OVERHEAD_UNPACKED: Final = 3500
+"""The same for one that isn't packed, for its exchange as plain data."""
+_UNPACKED: Final = 4 << 10
+"""Bytes of bodies that aren't packed."""
 _LARGEST_SHARED: Final = 16 << 20
 """Bytes of an exchange beyond which it is no dictionary: each that is packed with it reads all of it."""
 _SHARES_LITTLE: Final = 0.2
@@ -43,9 +47,9 @@ class Coded:
     is_cut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that takes four times as long to make
 class Raw:
-    """What an exchange said, as its hooks have it. Fields as of `Content`.
+    """What an exchange said, as its hooks have it. Fields as of `Content`. Not to be changed.
 
     `secrets`: keys that went with it, in whose place stars are kept. `session`: that of its exchange.
     """
@@ -119,13 +123,15 @@ class Packed:
     shared: Packed | None = None
     why: WhyNot = ""
     session: str = ""
+    raw: Raw | None = None
+    """A small one, which stays as it is: to pack it would take more time than the rest of its keeping."""
     users: int = 0
     """Exchanges that are kept and need it: itself, and those whose dictionary it is."""
 
     @property
     def size(self) -> int:
         """Bytes that it takes, without its dictionary."""
-        return len(self.data) + OVERHEAD
+        return len(self.data) + OVERHEAD + (0 if self.raw is None else self.raw.size + _OVERHEAD_UNPACKED)
 
 
 def pack(raw: Raw, limit: int, shared: Packed | None = None, *, in_thread: bool = True) -> Packed:
@@ -133,6 +139,9 @@ def pack(raw: Raw, limit: int, shared: Packed | None = None, *, in_thread: bool 
 
     `in_thread`: it may take some time.
     """
+    size = raw.size
+    if 0 < size <= min(_UNPACKED, limit) and not in_thread and not raw.is_coded:
+        return Packed(b"", size, None, raw.why, raw.session, raw)
     content = raw.content(limit)
     plain = _frame(content)
     length = len(plain)
@@ -147,11 +156,13 @@ def pack(raw: Raw, limit: int, shared: Packed | None = None, *, in_thread: bool 
 
 def may_be_shared(packed: Packed) -> bool:
     """Whether others may be packed with it."""
-    return packed.shared is None and packed.length <= _LARGEST_SHARED
+    return packed.shared is None and packed.raw is None and packed.length <= _LARGEST_SHARED
 
 
 def unpacked(packed: Packed) -> Content:
     """What was packed."""
+    if packed.raw is not None:
+        return packed.raw.content(packed.raw.size)
     plain = _plain_frame(packed)
     header, came_length, sent_length, answer_length = _LENGTHS.unpack_from(plain)
     place = _LENGTHS.size

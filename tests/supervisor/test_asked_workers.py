@@ -94,7 +94,7 @@ async def ask(made: PageOfWorkers, what: str = "raw", **values: Any) -> Response
 
 
 def code(answer: Response | ProxyError) -> str:
-    return answer.code if isinstance(answer, ProxyError) else str(json.loads(answer.body)["error"]["code"])
+    return answer.code or "" if isinstance(answer, ProxyError) else str(json.loads(answer.body)["error"]["code"])
 
 
 def test_each_thing_that_is_asked_for_has_its_way() -> None:
