@@ -370,6 +370,13 @@ AGENT = body_of("chat", [[Did("read", {}, "nothing")]] * 3, model="hunyuan-lite"
 ADMIN = {"hunyuan_admin": "127.0.0.1:0"}
 
 
+async def kept_contents(world: World) -> object:
+    """How many exchanges the page has the bodies of."""
+    async with world.proxy.client() as client:
+        await client.post("/chat/completions", json=CHAT)
+    return len(world.proxy.addon.runtime.contents)
+
+
 def admin_status(**headers: str) -> Look:
     """The status of the admin server's answer; `None` without such a server."""
 
@@ -494,6 +501,8 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_admin": ("127.0.0.1:0", admin_status(), {}),
     "hunyuan_admin_token_file": ("{folder}/admin-token", admin_status(), ADMIN),
     "hunyuan_admin_hosts": ("proxy.example", admin_status(host="proxy.example"), ADMIN),
+    "hunyuan_page_content": ("false", kept_contents, ADMIN),
+    "hunyuan_page_bytes": ("10", kept_contents, ADMIN),
     "hunyuan_drain_timeout": ("0.3", ending, {}),
     "hunyuan_heartbeat": ("0.02", beats, {}),
     "hunyuan_log": ("json", logged, LOGGED),

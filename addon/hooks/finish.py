@@ -73,9 +73,7 @@ class Finisher:
             ended = _outcome(flow, exchange, outcome)
             pipeline.done(exchange, ended)
             self._own_calls.ended(flow, exchange, ended.status)
-            if exchange.page is not None:
-                is_told = bool(exchange.profile or exchange.answered) and exchange.listener is not None
-                self._content.over(flow, exchange, is_kept=is_told)
+            is_told = bool(exchange.profile or exchange.answered) and exchange.listener is not None
             if exchange.profile or exchange.answered:
                 self.recent.add(flow, exchange, time.time())
                 if exchange.listener is not None:  # not by `tell`, which would copy all of it
@@ -85,6 +83,8 @@ class Finisher:
             exchange.headers, exchange.plan, exchange.demands, exchange.taught = {}, AnswerPlan(), None, None
             exchange.listener = None
             exchanges.save(flow, exchange)
+            if exchange.page is not None:  # before anything is redacted
+                self._content.over(flow, exchange, is_kept=is_told)
         if redact:
             self._redaction.redact(flow)
 

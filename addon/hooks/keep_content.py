@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -13,8 +14,9 @@ from mitmproxy import http
 from mitmproxy.proxy import mode_specs
 
 from ..access import keys
+from ..access.client_tokens import CARRIERS
 from ..answers.streamed import EVENT_STREAM
-from ..exchange import Exchange, printable
+from ..exchange import KEY, Exchange, JsonObject, printable
 from ..page.content import WhyNot
 from ..page.contents import Contents
 from ..page.packing import Coded, Raw
@@ -22,12 +24,13 @@ from ..texts.terminal import say
 from ..wire import safe_text
 from . import exchanges, redaction
 from .mitmproxy_internals import sent_host
+from .mitmproxy_internals.flows import Fields
 
 logger = logging.getLogger("hunyuan_fix")
 
 _SHOWN: Final = frozenset(
     b"accept accept-encoding accept-language anthropic-beta anthropic-dangerous-direct-browser-access "
-    b"anthropic-version content-encoding content-language content-length content-type http-referer openai-beta "
+    b"anthropic-version content-encoding content-language content-type http-referer openai-beta "
     b"originator traceparent user-agent version x-app x-client-request-id x-hunyuan-cache x-hunyuan-continue "
     b"x-hunyuan-fallback x-hunyuan-json x-hunyuan-mode x-hunyuan-run x-hunyuan-runaway x-hunyuan-tag x-request-id "
     b"x-stainless-arch x-stainless-async x-stainless-helper-method x-stainless-lang x-stainless-os "
@@ -44,7 +47,7 @@ _LONGEST: Final = 500
 class Begun:
     """What is taken of a request as it comes, before anything is changed."""
 
-    fields: redaction.Fields
+    fields: Fields
     """Its headers, keys and all: looked at when the exchange is over."""
     url: str
     proxy: str
@@ -84,7 +87,7 @@ class ContentKeeping:
                 self._contents.release(begun.held)
                 begun.held = 0
             if is_kept and self._contents.is_on:
-                self._contents.keep(_raw(flow, exchange, begun))
+                self._contents.keep(_raw(flow, exchange, begun, flow.metadata[KEY]))
         except Exception as error:
             said = say("What an exchange said can't be kept:")
             logger.error("%s\n%s", said, safe_text.traceback_without_text(error))
@@ -99,7 +102,7 @@ class ContentKeeping:
             return None
         for _ in range(_TRIES):
             try:
-                return _raw(flow, exchange, begun)
+                return _raw(flow, exchange, begun, exchange.to_plain())
             except RuntimeError:  # a dictionary has grown while it was read
                 continue
         return None
@@ -120,14 +123,14 @@ def came(exchange: Exchange, body: bytes, contents: Contents, kept: int, coding:
         begun.body, begun.held = Coded(body, coding), size
 
 
-def _raw(flow: http.HTTPFlow, exchange: Exchange, begun: Begun) -> Raw:
+def _raw(flow: http.HTTPFlow, exchange: Exchange, begun: Begun, plain: JsonObject) -> Raw:
     request, response = flow.request, flow.response
-    plain = exchange.to_plain()
+    plain = {**plain}
     del plain["original"]
     fields = begun.fields
     shown = tuple(field for field in fields if field[0].lower() in _SHOWN)
     data = request.raw_content
-    left = None if data is None else Coded(data, request.headers.get("content-encoding", ""))
+    left = None if data is None else Coded(data, _header(request.headers.fields, b"content-encoding"))
     client = begun.body if exchange.rewritten else left
     why: WhyNot = "" if client is not None else "too_large" if exchange.rewritten else "unread"
     answer, answer_type = None, ""
@@ -137,10 +140,10 @@ def _raw(flow: http.HTTPFlow, exchange: Exchange, begun: Begun) -> Raw:
         if content is None:
             kept = getattr(stream, "kept", None)  # `stream` may be a bool, or another addon's callable
             content = kept if isinstance(kept, bytes) else None
-        answer_type = response.headers.get("content-type", "")
+        answer_type = _header(response.headers.fields, b"content-type")
         if content is not None:
             is_cut = exchange.stream_cut or bool(stream)
-            answer = Coded(content, response.headers.get("content-encoding", ""), is_cut)
+            answer = Coded(content, _header(response.headers.fields, b"content-encoding"), is_cut)
         elif stream:
             why = why or "unread"
     return Raw(
@@ -165,10 +168,23 @@ def _raw(flow: http.HTTPFlow, exchange: Exchange, begun: Begun) -> Raw:
     )
 
 
-def _before_key(fields: redaction.Fields) -> str:
+@lru_cache(256)
+def _printed(shown: Fields) -> tuple[tuple[str, str], ...]:
+    """Headers as they are shown. Most requests of a client have the same."""
+    return tuple(
+        (name.decode("latin-1"), value.decode("latin-1")[:_LONGEST]) for name, value in redaction.redacted(shown)
+    )
+
+
+def _header(fields: Fields, wanted: bytes) -> str:
+    """The first value of a header; `""`: there is none. A tenth of the time of `Headers.get`."""
+    return next((value.decode("latin-1") for name, value in fields if name.lower() == wanted), "")
+
+
+def _before_key(fields: Fields) -> str:
     """See `Content.before_key`."""
     by_name = {name.lower().decode("latin-1"): value for name, value in fields}
-    for name in keys.CARRIERS:
+    for name in CARRIERS:
         if (value := by_name.get(name)) is None:
             continue
         is_bearer = value[:7].lower() == b"bearer "
@@ -177,9 +193,9 @@ def _before_key(fields: redaction.Fields) -> str:
     return ""
 
 
-def _secrets(*given: redaction.Fields) -> list[bytes]:
+def _secrets(*given: Fields) -> list[bytes]:
     """The keys in header fields, without what stands in the place of one."""
-    found = {secret for fields in given for secret in redaction.keys_in(fields)}
+    found = {secret for fields in {*given} for secret in redaction.keys_in(fields)}
     return sorted(found - _NO_KEYS, key=len, reverse=True)
 
 

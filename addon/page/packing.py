@@ -20,6 +20,10 @@ from .content import Content, WhyNot
 
 OVERHEAD: Final = 400
 """Bytes that a packed exchange takes beside its data."""
+_OVERHEAD_UNPACKED: Final = 3500
+"""The same for one that isn't packed, for its exchange as plain data."""
+_UNPACKED: Final = 4 << 10
+"""Bytes of bodies that aren't packed."""
 _LARGEST_SHARED: Final = 16 << 20
 """Bytes of an exchange beyond which it is no dictionary: each that is packed with it reads all of it."""
 _SHARES_LITTLE: Final = 0.2
@@ -43,9 +47,9 @@ class Coded:
     is_cut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that takes four times as long to make
 class Raw:
-    """What an exchange said, as its hooks have it. Fields as of `Content`.
+    """What an exchange said, as its hooks have it. Fields as of `Content`. Not to be changed.
 
     `secrets`: keys that went with it, in whose place stars are kept. `session`: that of its exchange.
     """
@@ -86,12 +90,11 @@ class Raw:
         """The same for the page. A body of more than `limit` bytes without its coding is left out."""
         why = self.why
         came, sent, answer = (_plain(body, limit, self.secrets) for body in (self.came, self.sent, self.answer))
-        if too_large := any(body is _TOO_LARGE for body in (came, sent, answer)):
+        if any(body is _TOO_LARGE for body in (came, sent, answer)):
             why = "too_large"
             came, sent, answer = (None if body is _TOO_LARGE else body for body in (came, sent, answer))
         if self.sent is self.came or (sent is not None and sent == came):
             sent = came
-        assert not too_large or why  # noqa: S101 - who reads it is told
         return Content(
             exchange=self.exchange,
             came=came,
@@ -120,13 +123,15 @@ class Packed:
     shared: Packed | None = None
     why: WhyNot = ""
     session: str = ""
+    raw: Raw | None = None
+    """A small one, which stays as it is: to pack it would take more time than the rest of its keeping."""
     users: int = 0
     """Exchanges that are kept and need it: itself, and those whose dictionary it is."""
 
     @property
     def size(self) -> int:
         """Bytes that it takes, without its dictionary."""
-        return len(self.data) + OVERHEAD
+        return len(self.data) + OVERHEAD + (0 if self.raw is None else self.raw.size + _OVERHEAD_UNPACKED)
 
 
 def pack(raw: Raw, limit: int, shared: Packed | None = None, *, in_thread: bool = True) -> Packed:
@@ -134,6 +139,9 @@ def pack(raw: Raw, limit: int, shared: Packed | None = None, *, in_thread: bool 
 
     `in_thread`: it may take some time.
     """
+    size = raw.size
+    if 0 < size <= min(_UNPACKED, limit) and not in_thread and not raw.is_coded:
+        return Packed(b"", size, None, raw.why, raw.session, raw)
     content = raw.content(limit)
     plain = _frame(content)
     length = len(plain)
@@ -148,11 +156,13 @@ def pack(raw: Raw, limit: int, shared: Packed | None = None, *, in_thread: bool 
 
 def may_be_shared(packed: Packed) -> bool:
     """Whether others may be packed with it."""
-    return packed.shared is None and packed.length <= _LARGEST_SHARED
+    return packed.shared is None and packed.raw is None and packed.length <= _LARGEST_SHARED
 
 
 def unpacked(packed: Packed) -> Content:
     """What was packed."""
+    if packed.raw is not None:
+        return packed.raw.content(packed.raw.size)
     plain = _plain_frame(packed)
     header, came_length, sent_length, answer_length = _LENGTHS.unpack_from(plain)
     place = _LENGTHS.size

@@ -1,7 +1,6 @@
 """The page where several workers serve: what the supervisor doesn't know itself, it asks them for.
 
-Each thing that the page asks for has its way, in ONE table. What isn't in it is answered here, from the events that all
-workers tell.
+Each thing that the page asks for has its way, in ONE table: see `WAYS`.
 """
 
 from __future__ import annotations
@@ -27,6 +26,11 @@ from .questions import Questions, silent
 type Answer = Response | ProxyError
 type Merge = Callable[[Mapping[str, Any], Sequence[Response]], Answer]
 """The parameters, and the answer of each worker that has one -> one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What the events say that all workers tell: it is answered by the supervisor's own process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,9 @@ class PageOfWorkers:
                 return answer
             else:
                 refused = answer
-        return merge(values, good) if good else refused or proxy_errors.ADMIN_FAILED()
+        if not good:
+            return refused or proxy_errors.ADMIN_FAILED()
+        return await asyncio.to_thread(merge, values, good)
 
 
 def _code(answer: Response) -> str:
@@ -200,23 +206,28 @@ def _one_session(values: Mapping[str, Any], answers: Sequence[Response]) -> Answ
     return export.file(values["session"], made, entries)
 
 
-WAYS: Final[Mapping[str, OfOne | OfAll | OfFirst | ToAll]] = {
+WAYS: Final[Mapping[str, Here | OfOne | OfAll | OfFirst | ToAll]] = {
+    "answer": OfOne(),
+    "cache": OfOne(),
+    "curl": OfOne(),
+    "message_image": OfOne(),
+    "message_rows": OfOne(),
+    "message_text": OfOne(),
+    "raw": OfOne(),
+    "sent_image": OfOne(),
+    "story": OfOne(),
+    "export": OfAll(_one_session),
     "images": OfAll(_all_images),
     "known_image": OfAll(_one_image),
     "known_picture": OfAll(_first),
     "delete_image": OfAll(_deleted),
     "describe_image": OfFirst(_was_asked, then="drop_image", patience=150.0),
+    "drop_image": ToAll(),
     "settings": OfAll(_first),
     "mode": ToAll(),
-    "curl": OfOne(),
-    "export": OfAll(_one_session),
-    "answer": OfOne(),
-    "cache": OfOne(),
-    "message_image": OfOne(),
-    "message_rows": OfOne(),
-    "message_text": OfOne(),
-    "sent_image": OfOne(),
-    "story": OfOne(),
-    "raw": OfOne(),
+    "mode_now": OfAll(_first),
+    "overview": Here(),
+    "session": Here(),
+    "sessions": Here(),
 }
-"""What is asked for (`page.ASKED`) -> who answers it."""
+"""What is asked for, all of `page.ASKED` -> who answers it."""
