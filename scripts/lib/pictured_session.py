@@ -14,7 +14,7 @@ from scripts.lib.pictured_traffic import AGENT, TOKENHUB, Clients
 SESSION = "checkout-fix"
 """What the agent calls its session."""
 _MANUAL = "The shop is a small TypeScript program. Prices are in cents, carts are loaded lazily. "
-_SYSTEM = f"You are a coding agent. It is {{time}}.\n\n{_MANUAL * 60}"
+_SYSTEM = f"You are a coding agent. It is {{time}}.\n\n{_MANUAL * 22}"
 _STEPS = (
     "Why does the checkout crash for a customer without a cart?",
     "Show me the callers of price().",
@@ -23,9 +23,13 @@ _STEPS = (
     "Run all tests.",
     "Write the message of the commit.",
 )
-_FILE = "export function price(item: Item): number { return item.cents * item.count; } // cart.ts\n" * 24
+_FILE = "export function price(item: Item): number { return item.cents * item.count; } // cart.ts\n" * 3
 _LATE = 3
-"""The turn from which on the system text has another time: the client breaks its own cache."""
+"""The turn from which on the system text has another time: the client breaks its own cache.
+
+Prompts stay below 4,000 characters: the simulator of TokenHub counts two characters to a token of the prompt, and four to
+one that was cached.
+"""
 
 PICTURES = {
     "TypeError: cart.items is undefined (checkout.ts:42), in a red box above the empty checkout form": """
