@@ -28,6 +28,8 @@ class Mitmweb:
     """Of the proxy."""
     reverse_port: int = 0
     """Of the reverse proxy; 0: there is none."""
+    admin: str = ""
+    """The URL of the admin server, without a slash at its end; `""`: it isn't known."""
 
     @property
     def reverse_url(self) -> str:
@@ -75,4 +77,5 @@ def run_web(folder: Path, ca: Path, redirects: Mapping[str, int], *arguments: st
     with processes.run("run", command, folder) as running:
         page = running.wait_for(rf"Web server listening at (http://127\.0\.0\.1:{ports[2]}/\?token=\w+)")[1]
         running.wait_for(rf"http://127\.0\.0\.1:{ports[1]}/v1[^\n]*\n(?s:.*)Ctrl-C")
-        yield Mitmweb(running, page, ports[0], ports[1])
+        admin = running.wait_for(r"(?:what goes on:|当前情况：)\s*(http://\S+?)/\s")[1]
+        yield Mitmweb(running, page, ports[0], ports[1], admin)

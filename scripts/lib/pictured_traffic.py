@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 import time
@@ -159,12 +160,21 @@ class Clients:
         self._http.close()
         self._pool.shutdown()
 
-    def send(self, url: str, body: Mapping[str, Any], agent: str, key: str = KEY) -> int:
-        """Send a request; the status of its answer, which has come to its end."""
+    def send(self, url: str, body: Mapping[str, Any], agent: str, key: str = KEY, session: str = "") -> int:
+        """Send a request, of a session if one is named; the status of its answer, which has come to its end."""
         headers = {"authorization": f"Bearer {key}", "user-agent": agent, "anthropic-version": "2023-06-01"}
         if "messages" not in url:
             del headers["anthropic-version"]
+        if session:
+            headers["x-session-affinity"] = session
         return self._http.post(url, json=body, headers=headers).status_code
+
+    def ask_about(self, image: bytes) -> None:
+        """A question about a picture, with a tool beside it, so that the picture becomes text."""
+        url = f"data:image/png;base64,{base64.b64encode(image).decode()}"
+        parts = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": url}}]
+        body = {"model": "hy3", "messages": [{"role": "user", "content": parts}], "tools": AGENT_TURN["tools"]}
+        self.send(f"{TOKENHUB}/chat/completions", body, AGENT)
 
     def agent_turn_that_waits(self) -> None:
         """The agent's turn; while its picture is described, two others take the account's slots."""

@@ -1,4 +1,4 @@
-"""The pictures of the documentation: mitmweb's page before real requests, and the terminal.
+"""The pictures of the documentation: mitmweb's page and our own before real requests, and the terminal.
 
 Needs no network and no key: `hunyuan-fix run --web` is the real one, and the simulator stands in for TokenHub under its
 name. mitmweb has no dark theme; the dark pictures show it as Chromium darkens pages by itself ("auto dark mode for web
@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 from hunyuan_fix.texts import LANGUAGES
-from scripts.lib import pictured_traffic, processes, repair_picture, terminal_pictures
+from scripts.lib import page_pictures, pictured_traffic, processes, repair_picture, terminal_pictures
 from scripts.lib.browser import BrowserError, Page, chromium
 from scripts.lib.mitmweb import run_web
 
@@ -93,7 +93,9 @@ def take(language: str) -> Iterator[tuple[str, bytes]]:
                 page.click(f"{_PANE} nav a", "Response")
                 page.wait_for_text(_PANE, "cart.items")
                 yield f"mitmweb-stream{name}.png", page.picture(_PANE)
-            # 4. The reverse port's page, and the terminal.
+            # 4. The page in a browser of one's own.
+            yield from page_pictures.take(page, web.admin, clients, language, name)
+            # 5. The reverse port's page, and the terminal.
             page.resize(*FRONT_SIZE, SCALE)
             page.open(web.reverse_url)
             yield f"front-page{name}.png", page.picture()
