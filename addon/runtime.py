@@ -23,7 +23,6 @@ from .config import worker_place
 from .config.hot_change import HotChange
 from .config.option import OptionError, part
 from .config.page_options import PageSettings
-from .config.values import StorePlaces
 from .config.watched_file import Watcher
 from .dialects.responses import sealing
 from .embeddings.vectors import KeptVectors
@@ -66,6 +65,7 @@ from .plugins.plugged_in import PluggedIn
 from .profile_folder import ProfileFolder
 from .relay import Relay
 from .runaway.memory import RunawayMemory
+from .stores import NOWHERE, Placed
 from .stores.redis import redis_client
 from .texts.terminal import say
 from .upstream.calls import Calls
@@ -130,9 +130,10 @@ class Runtime:
         self.config = HotChange(OPTIONS)
         self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
         self._watcher = Watcher(self.config.look, self._look_at_secrets, self.profile_folder.look)
-        nowhere: tuple[StorePlaces, int] = (StorePlaces(), 0)
-        self._places = self._kept_in = self._vectors_in = nowhere
+        self._placed = [Placed(self.chain), Placed(self.kept.chain), Placed(self.vectors.chain)]
         self._leases: Leases | None = None
+        self._shared_in: str | None = None
+        """The URL of the Redis that limits are shared in."""
         self._tasks: set[asyncio.Task[None]] = set()
         """Kept, because the event loop holds tasks by weak references only."""
         self._counters: Redis | None = None
@@ -144,14 +145,16 @@ class Runtime:
         self.page = Page(
             Sources(self.last_exchanges, self.minutes, self.workers, self.contents, running=self._running())
         )
-        self.admin = Admin(
-            Rooms(
-                metrics=lambda accept: prometheus.exposition(self.metrics, accept),
-                checks=self.health.report,
-                status=self._status,
-                exchanges=self.last_exchanges,
-                page=self.page,
-            )
+        self.admin = Admin(self._rooms())
+
+    def _rooms(self) -> Rooms:
+        """What the admin server shows."""
+        return Rooms(
+            metrics=lambda accept: prometheus.exposition(self.metrics, accept),
+            checks=self.health.report,
+            status=self._status,
+            exchanges=self.last_exchanges,
+            page=self.page,
         )
 
     def _running(self) -> Running:
@@ -185,11 +188,9 @@ class Runtime:
         secrets = self.secrets.prepared(part(settings, SecretSettings))
         webhook = self.alerts.webhook.address.configured(settings.alert_webhook_file)
         places = (settings.store, settings.store_max_bytes)
-        levels = stores.open_levels(*places) if places != self._places else None
-        kept_in = places if settings.keep == "store" else (StorePlaces(), 0)
-        kept_levels = stores.open_levels(*kept_in) if kept_in != self._kept_in else None
         vectors_in = (settings.store.beside("vectors.sqlite3"), settings.embedding_cache_bytes)
-        vector_levels = stores.open_levels(*vectors_in) if vectors_in != self._vectors_in else None
+        wanted = [places, places if settings.keep == "store" else NOWHERE, vectors_in]
+        moves = [placed.opened(place) for placed, place in zip(self._placed, wanted, strict=True)]
         traces = self.traces.prepared(part(settings, TraceSettings))
         logging_to = self.log_file.opened(part(settings, LogSettings))
         try:
@@ -204,26 +205,18 @@ class Runtime:
         self.call_keys.configure(settings.upstream, transport)
         for note in traces():
             logger.warning("%s", note)
-        if settings.admin is not None:
-            self.sinks.add(self.last_exchanges)
-            self.sinks.add(self.minutes)
-        else:
-            self.sinks.remove(self.last_exchanges.name)
-            self.sinks.remove(self.minutes.name)
+        for sink in (self.last_exchanges, self.minutes):
+            if settings.admin is not None:
+                self.sinks.add(sink)
+            else:
+                self.sinks.remove(sink.name)
         self.contents.configure(part(settings, PageSettings), part(settings, AdminSettings))
-        if kept_levels is not None:
-            self.kept.chain.replace(kept_levels)
-            self._kept_in = kept_in
-        if vector_levels is not None:
-            self.vectors.chain.replace(vector_levels)
-            self._vectors_in = vectors_in
+        for move in moves:
+            move()
         self.kept.configure(part(settings, KeepSettings))
         self.reasoning.configure(part(settings, KeepSettings))
-        if levels is not None:
-            self.chain.replace(levels)
-            if settings.store.redis != self._places[0].redis:
-                self._share(settings.store.redis)
-            self._places = places
+        if settings.store.redis != self._shared_in:
+            self._share(settings.store.redis)
         self.spending.configure(part(settings, BudgetSettings), settings.store.redis, self._counters)
         self.profile_folder.follow(settings.profiles)
         self.http_client.configure(transport)
@@ -393,6 +386,7 @@ class Runtime:
 
     def _share(self, redis: str | None) -> None:
         """Count limits in the Redis server at the URL `redis`, for all its processes; `None`: in this process alone."""
+        self._shared_in = redis
         self._leases = Leases(redis_client(redis)) if redis else None
         old, self._counters = self._counters, redis_client(redis) if redis else None
         self.limits.share(self._counters)

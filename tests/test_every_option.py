@@ -189,7 +189,7 @@ async def keeping(world: World) -> object:
 
 async def vector_store(world: World) -> object:
     """The bounds of the file with vectors."""
-    return world.proxy.addon.runtime._vectors_in
+    return world.proxy.addon.runtime._placed[2].place
 
 
 async def sealed(world: World) -> object:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from ..config import values as read
 from ..config.option import option
@@ -13,10 +15,12 @@ from .memory import Memory
 from .store import Item, Store, StoreError
 
 __all__ = [
+    "NOWHERE",
     "Chain",
     "Item",
     "LevelCounts",
     "Memory",
+    "Placed",
     "Store",
     "StoreError",
     "StoreSettings",
@@ -57,3 +61,28 @@ def open_levels(places: StorePlaces, max_bytes: int) -> list[Store]:
 
         levels.append(Redis(places.redis))
     return levels
+
+
+type Place = tuple[StorePlaces, int]
+"""Where the levels below a memory are, and the bytes of the file."""
+NOWHERE: Final[Place] = (StorePlaces(), 0)
+
+
+@dataclass(slots=True)
+class Placed:
+    """A chain, and where its levels are."""
+
+    chain: Chain
+    place: Place = NOWHERE
+
+    def opened(self, place: Place) -> Callable[[], None]:
+        """Open the levels at `place`, where that is another. Returns what puts them in use. Raises `OptionError`."""
+        if place == self.place:
+            return lambda: None
+        levels = open_levels(*place)
+
+        def use() -> None:
+            self.chain.replace(levels)
+            self.place = place
+
+        return use
