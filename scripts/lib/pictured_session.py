@@ -27,8 +27,8 @@ _FILE = "export function price(item: Item): number { return item.cents * item.co
 _LATE = 3
 """The turn from which on the system text has another time: the client breaks its own cache.
 
-Prompts stay below 4,000 characters: the simulator of TokenHub counts two characters to a token of the prompt, and four to
-one that was cached.
+Prompts stay below 4,000 characters: the simulator of TokenHub counts two characters to a token of the prompt, and four
+to one that was cached.
 """
 
 PICTURES = {
