@@ -34,7 +34,7 @@ def take(page: Page, admin: str, clients: Clients, language: str, suffix: str) -
     views = {
         "overview": ("", "main canvas"),
         "exchange": (f"exchanges/{changed['id']}", "#exchange-sides ol.pairs li"),
-        "session": (f"sessions/{session}", "main .breaks *"),
+        "session": (f"sessions/{session}", "main .breaks .panes"),
         "images": ("images", "main img"),
     }
     for name, (address, shown) in views.items():

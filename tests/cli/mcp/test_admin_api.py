@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hunyuan_fix.cli import state
 from hunyuan_fix.cli.mcp import admin_api
 from hunyuan_fix.cli.mcp.admin_api import AdminApi, NotThere, Unanswered
 from hunyuan_fix.wire import proxy_errors
@@ -142,9 +143,7 @@ def test_it_is_that_of_the_proxy_that_was_started_last(tmp_path: Path, monkeypat
         def __init__(self, admin_url: str) -> None:
             self.admin_url = admin_url
 
-    monkeypatch.setattr(
-        admin_api.state, "running", lambda: [One(""), One("http://127.0.0.1:2"), One("http://127.0.0.1:1")]
-    )
+    monkeypatch.setattr(state, "running", lambda: [One(""), One("http://127.0.0.1:2"), One("http://127.0.0.1:1")])
     assert admin_api.of_the_running_proxy() == "http://127.0.0.1:2"
 
 

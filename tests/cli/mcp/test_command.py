@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import util
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from hunyuan_fix.texts import terminal
 
 @pytest.fixture
 def without_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
-    find = command.util.find_spec
-    monkeypatch.setattr(command.util, "find_spec", lambda name: None if name == "mcp" else find(name))
+    find = util.find_spec
+    monkeypatch.setattr(util, "find_spec", lambda name: None if name == "mcp" else find(name))
 
 
 @pytest.mark.usefixtures("without_sdk")

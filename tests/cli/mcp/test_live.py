@@ -90,6 +90,9 @@ async def test_an_agent_asks_what_was_changed_in_its_last_request(
     for rule in form.rules:
         assert any(change["rule"].startswith(rule) for change in data["changes"])
         assert f"- {rule}" in said
+    if form.path == "/chat/completions":
+        assert "Without hunyuan-fix the endpoint would have answered 400" in said
+        assert "“there”" in said or "there" in said.partition("before:")[2]
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.program)
@@ -162,8 +165,7 @@ async def test_arguments_that_are_none_are_said_to_the_model(watched: Watched) -
 
 async def test_the_proxy_ends_and_another_one_starts(watch: Watch, tmp_path: Path) -> None:
     """It is found by the file that `run` keeps, each time."""
-    home = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
-    async with agent(**home) as client:
+    async with agent(HOME=str(tmp_path), XDG_DATA_HOME=str(tmp_path / "data")) as client:
         assert "Start one" in await refused(client, "last_requests")
         with watch() as watched:
             keep_state(tmp_path / "data", watched)

@@ -471,3 +471,23 @@ def test_each_tool_is_described_and_its_arguments_are_too() -> None:
             assert schema.get("description"), (tool.name, name)
     assert Asked(FakeApi({}), {"id": 5, "x": " y "}).value("id") == ""
     assert ID
+
+
+@pytest.mark.parametrize(
+    ("entry", "may"),
+    [
+        (proxy_errors.ADMIN_FAILED, True),
+        (proxy_errors.ADMIN_BAD_REQUEST, False),
+        (proxy_errors.STREAM_BROKEN, None),
+        (vendor_errors.ENTRIES["quota"], False),
+        (vendor_errors.ENTRIES["rate_limit"], True),
+        (vendor_errors.ENTRIES["content_filter"], False),
+    ],
+    ids=lambda one: getattr(one, "code", str(one)),
+)
+async def test_whether_the_same_may_succeed_later(entry: Any, may: bool | None) -> None:
+    failed = exchange(status=entry.status, error=entry.code, failure=f"{entry.code}: {entry.when}"[:80])
+    data = (await answered(FakeApi(listed(failed)), "why_it_failed")).data
+    if may is None or entry.retry is not None:
+        may = entry.retry
+    assert data.get("may_succeed_later") is may
