@@ -11,6 +11,7 @@ from hunyuan_fix.access.call_keys import CallKeys
 from hunyuan_fix.budgets.spending import Spending
 from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.counting import body as counting
+from hunyuan_fix.embeddings.vectors import KeptVectors
 from hunyuan_fix.exchange import Exchange, JsonObject, Response
 from hunyuan_fix.kept import KeepSettings
 from hunyuan_fix.kept.answers import KeptAnswers
@@ -64,6 +65,7 @@ class RuntimeWithoutGate:
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.vectors = KeptVectors()
         self.spending = Spending()
         self.plugin_failures = Failures()
 

@@ -174,7 +174,7 @@ def test_what_is_unchanged_is_folded_and_there_on_demand() -> None:
     sides = told(content)["sides"]
     assert sides is not None
     (fold,) = [row for row in sides["rows"] if "fold" in row]
-    rest = story_rest.rows_from(content, fold["fold"], fold["count"], "en")  # type: ignore[typeddict-item]
+    rest = story_rest.rows_from(content, fold["fold"], fold["count"], "en")
     shown = [row["row"] for row in sides["rows"] if "fold" not in row]  # type: ignore[typeddict-item]
     assert sorted([*shown, *(row["row"] for row in rest["rows"])]) == list(range(sides["count"]))
 

@@ -228,7 +228,7 @@ def test_the_first_refusal_is_one_that_was_seen() -> None:
 # Own calls
 
 
-NOTE = {
+NOTE: Any = {
     "model": "v1",
     "ms": 10,
     "prompts": ["What is it?"],
@@ -252,18 +252,19 @@ PAID: Any = {"model": "m", "upstream": "h", "status": 200, "ms": 7.0, "usage": {
 def test_own_calls_are_those_for_images_and_those_that_were_paid() -> None:
     exchange = Exchange()
     exchange.notes["vision"] = NOTE
-    found = story_calls.calls(exchange, [{**PAID, "purpose": purpose} for purpose in ("own", "vision", "search")])
+    paid: list[Any] = [{**PAID, "purpose": purpose} for purpose in ("own", "vision", "search")]
+    found = story_calls.calls(exchange, paid)
     assert [(one["purpose"], one["how"], one["prompt"], one["answer"], one["tries"]) for one in found] == [
         ("vision", "called", "What is it?", "A cat.", 2),
         ("vision", "none", "", "", 0),
         ("search", "", "", "", 0),
     ]
-    assert [one["purpose"] for one in story_calls.calls(None, [{**PAID, "purpose": "vision"}])] == ["vision"]
+    assert [one["purpose"] for one in story_calls.calls(None, paid[1:2])] == ["vision"]
 
 
 def test_an_image_has_its_own_description() -> None:
     exchange = Exchange(language="en")
-    first = {**NOTE["calls"][0], "at": "/messages/0/content/2"}  # type: ignore[dict-item]
+    first = {**NOTE["calls"][0], "at": "/messages/0/content/2"}
     exchange.notes["vision"] = {**NOTE, "calls": [first, {"at": "/messages/0/content/1", "outcome": "unreadable"}]}
     said = "[Image 2/2, described by v1]\nA cat.\n[end of image description]"
     sent = json.dumps({"messages": [{"role": "user", "content": said}]}).encode()

@@ -16,7 +16,7 @@ from hunyuan_fix.events import Event
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, json_answer, run_endpoint, run_proxy
 
 MODEL = "hunyuan-embedding"
-CACHE = {"hunyuan_embedding_cache": "use"}
+CACHE: dict[str, Any] = {"hunyuan_embedding_cache": "use"}
 
 
 def vector(text: str) -> list[float]:
@@ -127,7 +127,7 @@ async def test_what_was_written_is_there_for_who_may_read(trust: Trust):
 
 
 async def test_they_outlive_the_proxy_in_a_file_of_its_owner(trust: Trust, tmp_path: Path):
-    options = {**CACHE, "hunyuan_store": f"sqlite:{tmp_path / 'store.sqlite3'}"}
+    options: dict[str, Any] = {**CACHE, "hunyuan_store": f"sqlite:{tmp_path / 'store.sqlite3'}"}
     async with run_endpoint(trust, tls=False) as endpoint:
         endpoint.answer = vectors
         for _ in range(2):
@@ -167,7 +167,8 @@ async def test_batches_go_at_once_and_each_is_kept_when_it_is_there(trust: Trust
     async with served(trust, first_fails, **CACHE, hunyuan_retry="off") as (endpoint, _, ask):
         refused = await ask(*texts)
         assert refused.status_code == 500
-        endpoint.answer, _ = vectors, endpoint.arrived.clear()
+        endpoint.answer = vectors
+        endpoint.arrived.clear()
         answer = await ask(*texts)
         assert got(answer) == [vector(text) for text in texts]
         assert sum(map(len, sent(endpoint))) < 120, "those that were answered are paid for once"
@@ -231,7 +232,7 @@ async def test_an_endpoint_that_refuses_a_long_text_teaches_how_much_it_takes(tr
         return vectors(request)
 
     long, model = "word " * 1000, "of-unknown-length"
-    options = {**CACHE, "hunyuan_embedding_overlong": "truncate"}
+    options: dict[str, Any] = {**CACHE, "hunyuan_embedding_overlong": "truncate"}
     async with served(trust, at_most_1000_characters, **options) as (endpoint, _, ask):
         answer = await ask("a", long, model=model)
         assert (answer.status_code, answer.headers.get("x-hunyuan-truncated")) == (200, "1")
@@ -246,7 +247,7 @@ async def test_an_endpoint_that_refuses_a_long_text_teaches_how_much_it_takes(tr
 
 async def test_a_text_that_no_cut_makes_acceptable_is_the_endpoint_s_error(trust: Trust):
     error = {"error": {"message": "inputs must have less than 0 tokens", "type": "t", "code": "c"}}
-    options = {"hunyuan_embedding_overlong": "truncate"}
+    options: dict[str, Any] = {"hunyuan_embedding_overlong": "truncate"}
     async with served(trust, lambda _: json_answer(error, 413), **options) as (endpoint, _, ask):
         answer = await ask("word " * 500)
         assert answer.status_code in (400, 413)
@@ -254,7 +255,7 @@ async def test_a_text_that_no_cut_makes_acceptable_is_the_endpoint_s_error(trust
 
 
 async def test_observed_requests_pass_as_they_came(trust: Trust):
-    options = {**CACHE, "hunyuan_mode": "observe", "hunyuan_embedding_overlong": "truncate"}
+    options: dict[str, Any] = {**CACHE, "hunyuan_mode": "observe", "hunyuan_embedding_overlong": "truncate"}
     async with served(trust, **options) as (endpoint, _, ask):
         for _ in range(2):
             await ask("one", "one")

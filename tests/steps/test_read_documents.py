@@ -17,6 +17,7 @@ from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.dialects.anthropic.request import to_chat
 from hunyuan_fix.documents import pdf
 from hunyuan_fix.documents.pdf import PdfText
+from hunyuan_fix.embeddings.vectors import KeptVectors
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.kept import KeepSettings
 from hunyuan_fix.kept.answers import KeptAnswers
@@ -55,6 +56,7 @@ class Runtime:
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
+        self.vectors = KeptVectors()
         self.spending = Spending()
         self.plugin_failures = Failures()
 
