@@ -9,9 +9,9 @@ from ..exchange import JsonObject, printable
 from ..rules.fields import escape
 from ..views.places import same_tools
 from . import story_changes
+from .changed_words import Work, differences
 from .story_changes import Group
 from .story_messages import Room, Span, pretty
-from .story_words import Work, differences
 
 _MOST: Final = 200
 """Parameters, and tools."""

@@ -10,12 +10,12 @@ from ..observe.admin.route import json_answer
 from ..wire import proxy_errors
 from ..wire.openai_error import ProxyError
 from . import story, story_answer, story_changes, story_messages
+from .changed_words import Work
 from .content import Content
 from .raw import of_exchange
 from .sources import Sources
 from .story_messages import Room
 from .story_sides import ShownRow
-from .story_words import Work
 
 MOST_ROWS: Final = 100
 """Rows of one answer."""

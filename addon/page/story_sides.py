@@ -14,8 +14,8 @@ from ..exchange import Exchange, JsonObject
 from ..rules.places import INSERTED, NAME, Moved
 from ..views import places
 from . import story_messages
+from .changed_words import Ranges, Work, differences
 from .story_messages import Kind, Message, Piece, Room, Span
-from .story_words import Ranges, Work, differences
 
 type State = Literal["same", "changed", "added", "removed", "joined", "split"]
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hunyuan_fix import rules
 from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.page import story_answer, story_messages, story_rest
+from hunyuan_fix.page.changed_words import Work, differences
 from hunyuan_fix.page.content import Content
 from hunyuan_fix.page.story import Story, Told, read, story
 from hunyuan_fix.page.story_messages import Room, Span
-from hunyuan_fix.page.story_words import Work, differences
 from hunyuan_fix.rules.places import NAME, Track
 from hunyuan_fix.views.places import original_and_final
 from tests import strategies
