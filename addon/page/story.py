@@ -98,7 +98,7 @@ class Told:
     @classmethod
     def of(cls, kept: Kept) -> Told:
         """What it has told by now."""
-        return cls(kept.summary(), kept.timeline(), list(getattr(kept, "paid", ())), time.time())
+        return cls(kept.summary(), kept.timeline(), kept.paid, time.time())
 
 
 def story(told: Told, content: Content | None, why: WhyNot, language: str) -> Story:
