@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -29,6 +30,7 @@ VIEWS = (
     *("sessions", "sessions/{session}", "images", "settings"),
 )
 """Addresses; `{exchange}` and `{session}` are those of one that there is."""
+_UNSAID = re.compile(r"\b(null|undefined|NaN)\b|\[object ")
 _LOOKS = [
     (width, colours, language) for width in (1280, 375) for colours in ("light", "dark") for language in ("en", "zh")
 ]
@@ -70,6 +72,9 @@ def test_nothing_keeps_anybody_out(busy: Watched, browser: Page, script: str, vi
         if wrong := axe.violations(browser, script):
             found[f"{width} {colours} {language}"] = wrong
         assert browser.value("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
+        said = browser.value("document.querySelector('main').innerText")
+        if "{exchange}" not in view:  # whose JSON may say so
+            assert not _UNSAID.search(said), "a value that isn't there was shown"
     browser.prefer()
     browser.resize(1280, 900)
     assert not found, json.dumps(found, indent=1)

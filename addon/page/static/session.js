@@ -45,7 +45,7 @@ export async function show(root, {path, query, signal}) {
   only.value = query.get('only') in ONLY ? query.get('only') : '';
   const count = h('span.small.muted', {role: 'status'});
   const turns = h('ol.turns', {'aria-labelledby': 'turns'});
-  root.append(
+  fill(root,
     h('nav.small', {'aria-label': t('session.up')}, h('a', {href: '#/sessions'}, `← ${t('session.all')}`)),
     h('div.row.view-head', {},
       h('h1', {}, t('session.title'), ' ', h('span.mono', {title: id}, short(id))), live,

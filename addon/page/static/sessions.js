@@ -33,7 +33,7 @@ export async function show(root, {query, signal}) {
   const head = columns.map((name) => h(`th${NUMBERS.has(name) ? '.number' : ''}`, {scope: 'col', role: 'columnheader'}, t(`sessions.column.${name}`)));
   const table = h('table.sessions', {role: 'table', 'aria-label': t('sessions.title')}, h('thead', {role: 'rowgroup'}, h('tr', {role: 'row'}, head)), body);
   const place = h('div', {});
-  root.append(
+  fill(root,
     h('div.row.view-head', {}, h('h1', {}, t('sessions.title')), live),
     h('form.row.filters', {role: 'search', onsubmit: (event) => event.preventDefault()},
       h('label', {}, t('sessions.search'), search),

@@ -45,7 +45,7 @@ export async function show(root, {query, signal}) {
     count.textContent = words.length ? t('settings.found', {count: number(shown)}) : t('settings.count', {count: number(all.length), others: number(others.length)});
   }
 
-  root.append(
+  fill(root,
     h('h1', {}, t('settings.title')),
     modeCard(found, signal),
     wrong(found),
