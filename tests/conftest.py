@@ -35,7 +35,7 @@ settings.register_profile("night", parent=_UNHURRIED, max_examples=2000)
 
 _TESTS = Path(__file__).parent
 _PROCESS_PLACES = {"clients", "deploy", "end_to_end", "scripts", "test_traps.py"}
-_PROCESS_FIXTURES = {"redis_server", "redis_servers", "haproxy", "promtool"}
+_PROCESS_FIXTURES = {"redis_server", "redis_servers", "haproxy", "promtool", "browser", "watch", "watched"}
 _SLOW_PLACES = {"test_linear.py", "test_scaling.py"}
 _SLOW_FIXTURES = {"trust"}
 """Folders and files of tests, and fixtures, by which tests are marked. `trust` is what mitmproxy and endpoints with TLS

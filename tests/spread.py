@@ -12,7 +12,7 @@ from itertools import groupby
 
 import pytest
 
-_LONG = {"end_to_end", "scripts", "cli", "clients", "test_traps.py", "test_scaling.py", "test_linear.py"}
+_LONG = {"end_to_end", "scripts", "cli", "clients", "page", "test_traps.py", "test_scaling.py", "test_linear.py"}
 """Folders and files whose tests start processes or measure time."""
 
 
