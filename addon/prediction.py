@@ -1,19 +1,25 @@
-"""What an endpoint would refuse in a request, as the simulator's checks find it. Nothing is sent."""
+"""What an endpoint would refuse in a request, as the simulator's checks find it. Nothing is sent.
+
+The simulator is loaded when somebody asks. Where the addon is run from its folder alone, it isn't there: then nothing
+is known of what endpoints refuse.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from . import profiles, texts
 from .dialects import UPSTREAM_DIALECTS
 from .dialects.base import BadRequest, House, UpstreamDialect
 from .rules import RuleContext
-from .simulator import checks, tencent_cloud
-from .simulator.checks import ProfileName as Simulated
 from .wire import json_body, proxy_errors, rule_names
 
-type Problem = checks.Problem
-"""One refusal."""
+if TYPE_CHECKING:
+    from .simulator.checks import Problem as Problem
+    from .simulator.checks import ProfileName as Simulated
 
 _SIMULATED: Mapping[str, Simulated] = {"hunyuan": "hunyuan", "tokenhub": "tokenhub", "moonshot": "moonshot"}
 """The profiles whose endpoints the simulator knows, beside those of Tencent Cloud's own API."""
@@ -21,7 +27,8 @@ _SIMULATED: Mapping[str, Simulated] = {"hunyuan": "hunyuan", "tokenhub": "tokenh
 
 def is_known(profile: str) -> bool:
     """Whether anything is known of what the endpoints of `profile` refuse. Raises `KeyError`: there is none."""
-    return profile in _SIMULATED or _upstream(profile).name == rule_names.TENCENT_CLOUD_UPSTREAM
+    is_simulated = profile in _SIMULATED or _upstream(profile).name == rule_names.TENCENT_CLOUD_UPSTREAM
+    return is_simulated and _is_there()
 
 
 def is_proven(problem: Problem) -> bool:
@@ -41,15 +48,23 @@ def problems(body: object, house: House, profile: str) -> list[Problem]:
     Raises `KeyError` where there is no such profile.
     """
     upstream = _upstream(profile)
+    if not is_known(profile):
+        return []
     if upstream.name == rule_names.TENCENT_CLOUD_UPSTREAM:
         return _native_problems(body, house, profile, upstream)
-    simulated = _SIMULATED.get(profile)
-    if simulated is None:
-        return []
+    from .simulator import checks  # noqa: PLC0415 - see above
+
+    simulated = _SIMULATED[profile]
     if house == "chat":
         return list(checks.all_problems(body, simulated, strict=True))
     problem = checks.embedding_problems(body, simulated, strict=True)
     return [] if problem is None else [problem]
+
+
+@cache
+def _is_there() -> bool:
+    """Whether there is a simulator."""
+    return find_spec(".simulator", __package__) is not None
 
 
 def _upstream(profile: str) -> UpstreamDialect:
@@ -58,6 +73,8 @@ def _upstream(profile: str) -> UpstreamDialect:
 
 def _native_problems(body: object, house: House, profile_name: str, upstream: UpstreamDialect) -> list[Problem]:
     """Why Tencent Cloud's own API would refuse a body, once it is in the API's words."""
+    from .simulator import checks, tencent_cloud  # noqa: PLC0415 - see above
+
     profile = profiles.load(profile_name)
     chat = json_body.parse(json_body.serialise(body))
     if not isinstance(chat, dict):

@@ -88,12 +88,12 @@ def _failure(summary: JsonObject, content: Content | None, language: str) -> Fai
     error = _answer_error(content)
     codes = [str(error[name]) for name in ("code", "type") if error.get(name) not in (None, "")]
     advice = sentences.said(language, entry.advice) if entry else vendor_errors.says("", codes, language)
-    return {
-        "code": code or (codes[0][:80] if codes else ""),
-        "when": sentences.said(language, entry.when) if entry else "",
-        "advice": advice,
-        "message": printable(shorten.text(_text(error.get("message")))[:_LONGEST]) or printable(failure[:_LONGEST]),
-    }
+    return Failure(
+        code=code or (codes[0][:80] if codes else ""),
+        when=sentences.said(language, entry.when) if entry else "",
+        advice=advice,
+        message=printable(shorten.text(_text(error.get("message")))[:_LONGEST]) or printable(failure[:_LONGEST]),
+    )
 
 
 def _entry(code: str, failure: str) -> Entry | None:
@@ -119,7 +119,7 @@ def _answer_error(content: Content | None) -> JsonObject:
     response = body.get("Response")
     if isinstance(response, dict) and isinstance(response.get("Error"), dict):
         given = response["Error"]
-        return {"message": given.get("Message"), "code": given.get("Code")}
+        return dict(message=given.get("Message"), code=given.get("Code"))  # noqa: C408 - as read, none of our own
     error = body.get("error")
     if isinstance(error, dict):
         details = error.get("details")

@@ -105,12 +105,13 @@ class PageOfWorkers:
         worker = self._workers.told_by(values["id"])
         if worker is not None:
             return await worker.questions.ask(what, values, language)
-        found: Answer = proxy_errors.ADMIN_NO_SUCH_EXCHANGE()
+        unknown = proxy_errors.ADMIN_NO_SUCH_EXCHANGE()
+        found: Answer = unknown
         for one in self._workers.to_ask():
             answer = await one.questions.ask(what, values, language)
             if isinstance(answer, Response) and answer.status < 400:
                 return answer
-            if isinstance(answer, ProxyError) or _code(answer) != proxy_errors.ADMIN_NO_SUCH_EXCHANGE.code:
+            if isinstance(answer, ProxyError) or _code(answer) != unknown.code:
                 found = answer  # it says why
         return found
 

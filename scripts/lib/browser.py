@@ -25,6 +25,9 @@ VARIABLE = "HUNYUAN_FIX_CHROMIUM"
 TIMEOUT = 30.0
 """Seconds in which the browser must have answered, and a page must show what is waited for."""
 
+_NAVIGATED = "Inspected target navigated or closed"
+"""What Chromium says where a page goes that an expression waits in."""
+
 _FLAGS = (
     "--headless",
     "--no-sandbox",  # it refuses root otherwise; it sees no page but this machine's own
@@ -101,8 +104,18 @@ class Page:
         self._connection.wait_for("Page.loadEventFired")
 
     def wait_for(self, expression: str) -> Any:
-        """The value of a JavaScript expression as soon as it is true; it is looked at whenever the page changes."""
-        value = self._evaluate(_WAIT % (expression, TIMEOUT * 1000 * 0.9))
+        """The value of a JavaScript expression as soon as it is true; it is looked at whenever the page changes.
+
+        Where the page loads anew meanwhile, that one is looked at.
+        """
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            try:
+                value = self._evaluate(_WAIT % (expression, TIMEOUT * 1000 * 0.9))
+                break
+            except BrowserError as error:
+                if _NAVIGATED not in str(error) or time.monotonic() > deadline:
+                    raise
         if value is None:
             raise BrowserError(f"the page never came to {expression}; it shows:\n{self.text()}")
         return value

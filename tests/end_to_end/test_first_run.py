@@ -109,7 +109,7 @@ def test_bare_it_leads_to_tokenhub(home: Path, ports: dict[str, str]) -> None:
         assert [line[:2] for line in lines[at : at + 3]] == ["1.", "2.", "3."]
         assert f"http://127.0.0.1:{ports['HUNYUAN_FIX_REVERSE_PORT']}/v1" in lines[at]
         assert str(home / ".mitmproxy/mitmproxy-ca-cert.pem") in lines[at + 2]
-        assert re.search(r"http://127\.0\.0\.1:\d+/status$", lines[at + 3])
+        assert re.search(r"http://127\.0\.0\.1:\d+/$", lines[at + 3])
         assert "https://console.cloud.tencent.com/tokenhub/apikey" in lines[at + 4]
         assert len(lines) == at + 5
         for alarming in ("listening at", "Loading script", f"reverse proxy to https://{LEGACY}", "SHUT DOWN"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +13,22 @@ from tests.page import traffic
 from tests.page.conftest import Watch, Watched, show
 
 
+@pytest.fixture
+def proxy(watch: Watch, tmp_path: Path) -> Iterator[Watched]:
+    """One that nobody has used."""
+    options, environment = traffic.options(tmp_path)
+    with watch(*options, environment=environment) as running:
+        yield running
+
+
 @pytest.fixture(scope="module")
-def proxy(watch: Watch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def used(watch: Watch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """One that clients of all formats have used three times, and whose endpoint has failed once."""
     options, environment = traffic.options(tmp_path_factory.mktemp("secrets"))
     with watch(*options, environment=environment) as running:
+        for _ in range(3):
+            traffic.in_all_formats(running)
+        assert traffic.that_fails(running).status_code == 500
         yield running
 
 
@@ -46,17 +59,16 @@ def test_clients_of_all_formats_appear_while_one_looks(proxy: Watched, browser: 
     assert "roles" in shown  # what was changed
 
 
-def test_an_endpoint_that_fails_is_what_one_sees_first(proxy: Watched, browser: Page) -> None:
-    assert traffic.that_fails(proxy).status_code == 500
-    show(browser, proxy)
+def test_an_endpoint_that_fails_is_what_one_sees_first(used: Watched, browser: Page) -> None:
+    show(browser, used)
     browser.wait_for_text("main .matters", "In the last five minutes failed: 1")
     browser.click("main .matters a", "Show them")
     browser.wait_for_text(".list tbody tr", "500 endpoint's error")
     assert browser.value("document.querySelectorAll('.list tbody tr').length") == 1
 
 
-def test_each_chart_says_what_it_shows_and_has_its_figures(proxy: Watched, browser: Page) -> None:
-    show(browser, proxy)
+def test_each_chart_says_what_it_shows_and_has_its_figures(used: Watched, browser: Page) -> None:
+    show(browser, used)
     browser.wait_for("document.querySelector('.chart canvas')?.getAttribute('aria-label').includes('16 exchanges')")
     browser.click(".chart summary", "Figures")
     browser.wait_for_text(".chart table", "Minute", "refused by the proxy", "endpoint's errors")
@@ -71,8 +83,8 @@ def test_each_chart_says_what_it_shows_and_has_its_figures(proxy: Watched, brows
     assert len(said) >= 4 and all(": " in one for one in said)
 
 
-def test_charts_have_the_themes_colours_and_the_pages_width(proxy: Watched, browser: Page) -> None:
-    show(browser, proxy)
+def test_charts_have_the_themes_colours_and_the_pages_width(used: Watched, browser: Page) -> None:
+    show(browser, used)
     browser.wait_for("document.querySelector('.chart canvas')?.getAttribute('aria-label').includes(': ')")
     colour = "Chart.getChart(document.querySelector('.chart canvas')).data.datasets[0].backgroundColor"
     light = browser.value(colour)

@@ -61,7 +61,7 @@ def test_the_pictures_are_taken(
 
 def test_those_in_the_repository_are_all_shown_and_sharp_enough() -> None:
     pages = [*ROOT.glob("README*.md"), *ROOT.glob("docs/*.md")]
-    shown = {name for page in pages for name in re.findall(r"images/([\w.-]+)", page.read_text("utf-8"))}
+    shown = {name for page in pages for name in re.findall(r"images/([\w.-]+\.(?:png|svg))", page.read_text("utf-8"))}
     there = {file.name for file in FOLDER.iterdir()}
     assert there == shown
     assert there >= NAMES | CHINESE

@@ -147,7 +147,7 @@ def test_time_grows_with_the_size_alone(of: Callable[[int], bytes]) -> None:
                 parse(data)
             return time.thread_time() - started
 
-        return min(once() for _ in range(3))
+        return min(once() for _ in range(7))
 
     assert cost(of(400_000)) < 8 * cost(of(100_000)) + 0.005
 
