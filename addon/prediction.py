@@ -18,10 +18,13 @@ from .rules import RuleContext
 from .wire import json_body, proxy_errors, rule_names
 
 if TYPE_CHECKING:
-    from .simulator.checks import Problem as Problem
-    from .simulator.checks import ProfileName as Simulated
+    from .simulator import checks
 
-_SIMULATED: Mapping[str, Simulated] = {"hunyuan": "hunyuan", "tokenhub": "tokenhub", "moonshot": "moonshot"}
+type Problem = checks.Problem
+"""One refusal."""
+type _Simulated = checks.ProfileName
+
+_SIMULATED: Mapping[str, _Simulated] = {"hunyuan": "hunyuan", "tokenhub": "tokenhub", "moonshot": "moonshot"}
 """The profiles whose endpoints the simulator knows, beside those of Tencent Cloud's own API."""
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import Literal, TypedDict
 
 from .. import dialects, prediction, profiles
 from ..exchange import Exchange, printable
+from ..prediction import Problem
 from ..texts import sentences
 from ..views import shorten
-
-if TYPE_CHECKING:
-    from ..prediction import Problem
 
 type Kind = Literal["refused", "accepted", "no_such_api", "unknown"]
 

@@ -24,7 +24,7 @@ EVERYWHERE = Address("0.0.0.0", 0)
 
 
 def path_of(path: str) -> str:
-    chosen = {"part": "came", "format": "har", "number": "0"}
+    chosen = {"part": "came", "format": "har", "number": "1"}
     filled = re.sub(r"\{(\w+)\}", lambda name: chosen.get(name[1], "abc"), path)
     return filled + ("?seconds=0" if path == "/api/events" else "")
 
