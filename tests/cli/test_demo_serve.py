@@ -67,7 +67,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         )
     demo = Served(process, log)
     try:
-        asyncio.run(until(lambda: "Ctrl-C ends it." in demo.said or process.poll() is not None))
+        asyncio.run(until(lambda: "Ctrl-C ends it." in demo.said or process.poll() is not None, lambda: demo.said, 100))
         yield demo
     finally:
         process.send_signal(signal.SIGINT)
