@@ -356,7 +356,7 @@ class Exchange:
     """The row of `hunyuan_model_map` that was chosen for it (`model_map.choosing`); `None`: no table."""
     json_wish: str = ""
     """What its client asks for in the header `x-hunyuan-json`; `""`: nothing."""
-    cache_wish: Any = ""
+    cache_wish: str = ""
     """What its client asks for in the header `x-hunyuan-cache` (`kept.cache_wish`); `""`: nothing."""
     lookup: Any = None
     """The texts of an embeddings request, and the vectors that are known (`embeddings.known.Lookup`)."""

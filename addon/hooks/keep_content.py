@@ -154,9 +154,7 @@ def _raw(flow: http.HTTPFlow, exchange: Exchange, begun: Begun, plain: JsonObjec
         answer=answer,
         streamed=answer_type.lower().startswith(EVENT_STREAM),
         url=begun.url,
-        headers=tuple(
-            (name.decode("latin-1"), value.decode("latin-1")[:_LONGEST]) for name, value in redaction.redacted(shown)
-        ),
+        headers=_printed(shown),
         status=None if response is None else response.status_code,
         answer_type=answer_type[:_LONGEST],
         at=request.timestamp_start,

@@ -25,7 +25,7 @@ def wish(header: str) -> CacheWish:
     return next((known for known in _WISHES if known == header.strip().lower()), "")
 
 
-def access(option: str, wished: CacheWish) -> Access:
+def access(option: str, wished: str) -> Access:
     """What may be done, by an option that is `use`, `read`, `write` or `off`, and by what a request wishes."""
     match wished:
         case "use":
