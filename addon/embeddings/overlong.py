@@ -41,10 +41,10 @@ def is_refusal(answer: Response) -> bool:
         return False
     error = (json_body.parse_object(answer.body) or {}).get("error")
     said = error if isinstance(error, dict) else {"message": error}
-    words = " ".join(str(said.get(name, "")) for name in ("message", "code", "type"))
-    if isinstance(vendor := said.get("vendor"), dict):  # a code may be there alone
-        words += " ".join(str(vendor.get(name, "")) for name in ("message", "code"))
-    return _pattern().search(words) is not None
+    vendor = said.get("vendor")  # a code may be there alone
+    words = [said.get(name) for name in ("message", "code", "type")]
+    words += [vendor.get(name) for name in ("message", "code")] if isinstance(vendor, dict) else []
+    return _pattern().search(" ".join(map(str, words))) is not None
 
 
 @cache

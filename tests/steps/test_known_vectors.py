@@ -245,6 +245,25 @@ async def test_an_endpoint_that_refuses_a_long_text_teaches_how_much_it_takes(tr
         assert (hit.headers["x-hunyuan-cache"], hit.headers["x-hunyuan-truncated"]) == ("hit", "0")
 
 
+async def test_the_vector_of_what_was_left_of_a_text_is_not_that_of_the_text(trust: Trust, tmp_path: Path):
+    def at_most_1000_characters(request: Arrived) -> Answer:
+        if max(map(len, request.json["input"])) > 1000:
+            return json_answer({"error": {"message": "maximum context length", "type": "t"}}, 400)
+        return vectors(request)
+
+    long, body = "word " * 1000, {"model": "of-unknown-length"}
+    kept: dict[str, Any] = {**CACHE, "hunyuan_store": f"sqlite:{tmp_path / 'store.sqlite3'}"}
+    async with served(trust, at_most_1000_characters, **kept, hunyuan_embedding_overlong="truncate") as (there, _, ask):
+        assert (await ask(long, **body)).headers["x-hunyuan-truncated"] == "0"
+        there.answer = vectors  # it takes long texts now
+        async with run_proxy(trust, f"http://{LOCAL}:{there.port}", **kept) as proxy, proxy.client() as client:
+            whole = await client.post(
+                "/embeddings", json={**body, "input": [long]}, headers={"authorization": "Bearer k"}
+            )
+        assert got(whole) == [vector(long)]
+        assert "x-hunyuan-cache" not in whole.headers
+
+
 async def test_a_text_that_no_cut_makes_acceptable_is_the_endpoint_s_error(trust: Trust):
     error = {"error": {"message": "inputs must have less than 0 tokens", "type": "t", "code": "c"}}
     options: dict[str, Any] = {"hunyuan_embedding_overlong": "truncate"}
