@@ -71,7 +71,8 @@ class OverlongTexts(Step):
         exchange.chat["input"] = [cut.get(place, text) for place, text in enumerate(texts)]
         why = f"cut to about {limit} tokens, which is what its model takes"
         exchange.note([Change(self.name, f"/input/{place}", why) for place in cut])
-        say_cut(exchange, list(cut))
+        if exchange.mode != "observe":  # there it goes on whole
+            say_cut(exchange, list(cut))
         return None
 
 

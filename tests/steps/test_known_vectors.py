@@ -157,21 +157,21 @@ async def test_a_hit_is_no_call_that_is_paid(trust: Trust):
         assert [event.data["usage"]["input"] for event in told] == [1]
 
 
-async def test_batches_go_at_once_and_each_is_kept_when_it_is_there(trust: Trust):
-    def first_fails(request: Arrived) -> Answer:
-        if "t3" in request.json["input"]:
+async def test_each_batch_is_kept_when_it_is_there_whatever_becomes_of_the_next(trust: Trust):
+    def last_fails(request: Arrived) -> Answer:
+        if "t103" in request.json["input"]:
             return json_answer({"error": {"message": "broken", "type": "server_error"}}, 500)
         return vectors(request)
 
     texts = [f"t{number}" for number in range(120)]
-    async with served(trust, first_fails, **CACHE, hunyuan_retry="off") as (endpoint, _, ask):
-        refused = await ask(*texts)
-        assert refused.status_code == 500
+    one_by_one = {"hunyuan_retry": "off", "hunyuan_concurrency": "1"}
+    async with served(trust, last_fails, **CACHE, **one_by_one) as (endpoint, _, ask):
+        assert (await ask(*texts)).status_code == 500
+        assert sorted(map(len, sent(endpoint))) == [20, 50, 50]
         endpoint.answer = vectors
-        endpoint.arrived.clear()
         answer = await ask(*texts)
         assert got(answer) == [vector(text) for text in texts]
-        assert sum(map(len, sent(endpoint))) < 120, "those that were answered are paid for once"
+        assert sent(endpoint) == [texts[100:]], "those that were answered are paid for once"
 
 
 async def test_of_a_batch_that_is_refused_the_text_that_it_is_about_is_named(trust: Trust):
@@ -274,11 +274,39 @@ async def test_a_text_that_no_cut_makes_acceptable_is_the_endpoint_s_error(trust
 
 
 async def test_observed_requests_pass_as_they_came(trust: Trust):
-    options: dict[str, Any] = {**CACHE, "hunyuan_mode": "observe", "hunyuan_embedding_overlong": "truncate"}
-    async with served(trust, **options) as (endpoint, _, ask):
-        for _ in range(2):
-            await ask("one", "one")
-        assert sent(endpoint) == [["one", "one"]] * 2
+    async with served(trust, **CACHE, hunyuan_embedding_overlong="truncate") as (endpoint, _, ask):
+        await ask("one")
+        endpoint.arrived.clear()
+        observed = {"x-hunyuan-mode": "observe"}
+        answer = await ask("one", "one", headers=observed)
+        assert sent(endpoint) == [["one", "one"]]
+        assert "x-hunyuan-cache" not in answer.headers
+        long = await ask("word " * 3000, headers=observed)
+        assert sent(endpoint) == [["word " * 3000]]
+        assert "x-hunyuan-truncated" not in long.headers, "it was not"
+        assert "overlong-texts" in long.headers["x-hunyuan-fix-observed"]
+
+
+async def test_what_is_known_costs_nothing_under_a_spent_budget_too(trust: Trust, tmp_path: Path):
+    kept: dict[str, Any] = {**CACHE, "hunyuan_store": f"sqlite:{tmp_path / 'store.sqlite3'}"}
+    async with served(trust, **kept) as (there, _, ask):
+        await ask("one")
+        spent = {"hunyuan_budgets": "all day 0 tokens", "hunyuan_budgets_file": str(tmp_path / "budgets")}
+        url, headers = f"http://{LOCAL}:{there.port}", {"authorization": "Bearer k"}
+        async with run_proxy(trust, url, **kept, **spent) as proxy, proxy.client() as client:
+            known, new = [
+                await client.post("/embeddings", json={"model": MODEL, "input": [text]}, headers=headers)
+                for text in ("one", "two")
+            ]
+    assert (known.status_code, known.headers["x-hunyuan-cache"]) == (200, "hit")
+    assert (new.status_code, new.json()["error"]["code"]) == (400, "budget_exceeded")
+
+
+async def test_the_host_of_a_plan_is_not_asked_text_by_text(trust: Trust):
+    error = json_answer({"error": {"message": "no such text", "type": "t", "code": "x"}}, 400)
+    async with served(trust, lambda _: error, **CACHE, hunyuan_profile="tokenhub-plan") as (endpoint, _, ask):
+        assert (await ask("a", "b", model="a-model")).status_code == 400
+        assert len(endpoint.arrived) == 1
 
 
 async def test_token_ids_and_odd_inputs_pass_by_the_cache(trust: Trust):
