@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Final, Literal
 
 from ..exchange import JsonObject
 
@@ -12,22 +12,14 @@ type WhyNot = Literal["", "off", "too_large", "unread", "gone"]
 unread; it was kept, and newer ones took its place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What one exchange said. Bodies are without content coding; `None`: it was too large to keep, or there is none."""
+@dataclass(slots=True, kw_only=True)  # not frozen: that takes four times as long to make
+class About:
+    """What is known of an exchange beside its bodies. Not to be changed."""
 
-    exchange: JsonObject
+    exchange: JsonObject = field(kw_only=False)
     """The exchange as plain data (`Exchange.to_plain`), without `original`."""
-    came: bytes | None
-    """The request's body as its client sent it."""
-    sent: bytes | None
-    """As it left; the same object as `came` where nothing was changed. `None` where it did not leave."""
-    answer: bytes | None
-    """The answer's body as its client got it: as much of it as has come by now."""
     streamed: bool = False
     """The answer is a stream."""
-    under_way: bool = False
-    """The exchange is not over: its answer grows."""
     url: str = ""
     """Where its client sent it."""
     headers: tuple[tuple[str, str], ...] = ()
@@ -45,3 +37,24 @@ class Content:
     """The proxy by which it came, as curl's `--proxy` has it; `""`: it took this proxy for its endpoint."""
     why: WhyNot = ""
     """Why a body is missing that there was."""
+
+    def about(self) -> JsonObject:
+        """These fields, by name."""
+        return {name: getattr(self, name) for name in _NAMES}
+
+
+_NAMES: Final = tuple(one.name for one in fields(About))
+
+
+@dataclass(slots=True)
+class Content(About):
+    """What one exchange said. Bodies are without content coding; `None`: it was too large to keep, or there is none."""
+
+    came: bytes | None
+    """The request's body as its client sent it."""
+    sent: bytes | None
+    """As it left; the same object as `came` where nothing was changed. `None` where it did not leave."""
+    answer: bytes | None
+    """The answer's body as its client got it: as much of it as has come by now."""
+    under_way: bool = field(default=False, kw_only=True)
+    """The exchange is not over: its answer grows."""

@@ -14,9 +14,8 @@ from typing import Final
 
 import zstandard
 
-from ..exchange import JsonObject
 from ..wire import content_coding, json_body
-from .content import Content, WhyNot
+from .content import About, Content, WhyNot
 
 OVERHEAD: Final = 400
 """Bytes that a packed exchange takes beside its data."""
@@ -47,27 +46,17 @@ class Coded:
     is_cut: bool = False
 
 
-@dataclass(slots=True)  # not frozen: that takes four times as long to make
-class Raw:
-    """What an exchange said, as its hooks have it. Fields as of `Content`. Not to be changed.
+@dataclass(slots=True, kw_only=True)
+class Raw(About):
+    """What an exchange said, as its hooks have it: bodies as of `Content`, in their content coding. Not to be changed.
 
     `secrets`: keys that went with it, in whose place stars are kept. `session`: that of its exchange.
     """
 
     id: str
-    exchange: JsonObject
     came: Coded | None = None
     sent: Coded | None = None
     answer: Coded | None = None
-    streamed: bool = False
-    url: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
-    status: int | None = None
-    answer_type: str = ""
-    at: float = 0.0
-    before_key: str = ""
-    proxy: str = ""
-    why: WhyNot = ""
     session: str = ""
     secrets: Sequence[bytes] = field(default=(), repr=False)
 
@@ -95,22 +84,8 @@ class Raw:
             came, sent, answer = (None if body is _TOO_LARGE else body for body in (came, sent, answer))
         if self.sent is self.came or (sent is not None and sent == came):
             sent = came
-        return Content(
-            exchange=self.exchange,
-            came=came,
-            sent=sent,
-            answer=answer,
-            streamed=self.streamed,
-            under_way=under_way,
-            url=self.url,
-            headers=self.headers,
-            status=self.status,
-            answer_type=self.answer_type,
-            at=self.at,
-            before_key=self.before_key,
-            proxy=self.proxy,
-            why=why,
-        )
+        about = {**self.about(), "why": why}
+        return Content(came=came, sent=sent, answer=answer, under_way=under_way, **about)
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -181,7 +156,7 @@ def unpacked(packed: Packed) -> Content:
 
 
 def _frame(content: Content) -> bytes:
-    about = json_body.serialise({name: getattr(content, name) for name in _ABOUT})
+    about = json_body.serialise(content.about())
     came, answer = content.came, content.answer
     sent = None if content.sent is came else content.sent
     lengths = [_NONE if body is None else len(body) for body in (came, sent, answer)]
@@ -189,8 +164,6 @@ def _frame(content: Content) -> bytes:
         lengths[1] = _SAME
     return b"".join((_LENGTHS.pack(len(about), *lengths), about, came or b"", sent or b"", answer or b""))
 
-
-_ABOUT: Final = ("exchange", "streamed", "url", "headers", "status", "answer_type", "at", "before_key", "proxy", "why")
 
 _fast: Callable[[bytes], bytes] = zstandard.ZstdCompressor(level=_FAST).compress
 

@@ -110,10 +110,19 @@ async def _run(arguments: Sequence[str], query: str) -> bytes:
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 process.kill()
-            await asyncio.shield(process.wait())
+            await asyncio.shield(_ended(process))
     if code != 0:
         raise SearchFailed(f"it ended with status {code}")
     return output
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Wait until a process that was killed is gone. asyncio tells that only once its output is closed, and doesn't
+    read on where much of it waits."""
+    if process.stdout is not None:
+        while await process.stdout.read(1 << 16):
+            pass
+    await process.wait()
 
 
 async def _talk(process: asyncio.subprocess.Process, query: str) -> bytes:

@@ -44,9 +44,13 @@ class Workers:
     def pids(self) -> list[int]:
         return [worker["pid"] for worker in self.workers() if worker["ready"]]
 
-    def exchanges(self) -> float:
-        found = re.findall(r"^hunyuan_exchanges_total\{.*\} (\S+)$", self.admin("/metrics").text, re.MULTILINE)
+    def total(self, metric: str) -> float:
+        """A metric, all its series together."""
+        found = re.findall(rf"^{metric}\{{.*\}} (\S+)$", self.admin("/metrics").text, re.MULTILINE)
         return sum(map(float, found))
+
+    def exchanges(self) -> float:
+        return self.total("hunyuan_exchanges_total")
 
     def ask(self, client: httpx.Client, content: Any = "[[sim:say ok]]") -> int:
         body = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": content}]}
@@ -193,7 +197,9 @@ def test_each_image_is_described_once_and_workers_end_with_their_supervisor(
             return all(worker["exchanges"] > len(images) for worker in workers.workers())
 
         until(both_have_worked, workers.process)
-        assert endpoint.stats()["vision_calls"] == len(images)
+        # A store that takes too long, as on a busy machine, is asked no more: then it is described again.
+        slow = workers.total("hunyuan_store_failures_total") + workers.total("hunyuan_store_bypassed_total")
+        assert len(images) <= endpoint.stats()["vision_calls"] <= len(images) + slow
         # The supervisor is killed: no worker stays behind.
         pids = workers.pids()
         os.kill(workers.process.pid, signal.SIGKILL)

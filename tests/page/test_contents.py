@@ -80,11 +80,11 @@ def test_what_is_kept_is_what_was_said(
         None if body is None else Coded(body) for body in (came, came if is_same else sent, answer)
     ]
     raw = Raw(
-        "a",
         PLAIN,
-        came_coded,
-        sent_coded,
-        answered,
+        id="a",
+        came=came_coded,
+        sent=sent_coded,
+        answer=answered,
         streamed=is_same,
         url="https://a/é?b",
         headers=(("user-agent", "é"),),

@@ -86,7 +86,7 @@ def test_whatever_was_said_there_is_a_story(
     exchange = Exchange(dialect=dialect, spoken="" if dialect == "chat" else dialect, profile="hunyuan").to_plain()
     exchange["notes"] = notes
     exchange["changes"] = [["merge", "/messages/1", "joined to the user message before"], ["x", "", ""]]
-    content = Content(exchange, came, sent, answer, streamed)
+    content = Content(exchange, came, sent, answer, streamed=streamed)
     for language in ("en", "zh"):
         assert orjson.dumps(told(content, language))
     for of in ("came", "sent", "answer"):

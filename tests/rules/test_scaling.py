@@ -69,9 +69,9 @@ def test_four_times_as_much_costs_four_times_as_much(name: str) -> None:
     n = 1000
     while seconds(name, n, 1) < ENOUGH and n < MOST:
         n *= 2
-    most = LIMIT * seconds(name, n, 3)
-    # What disturbs a measurement only adds to it: the larger body is measured again where it seems too slow.
-    assert seconds(name, 4 * n, 1) < most or seconds(name, 4 * n, 3) < most
+    # What disturbs a measurement only adds to it, for seconds on a busy machine: both are measured again where the
+    # larger body seems too slow. What is quadratic is too slow each time.
+    assert any(seconds(name, 4 * n, 1 + again) < LIMIT * seconds(name, n, 3) for again in range(5))
 
 
 TIMES = {"merge": 2}

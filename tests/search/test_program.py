@@ -92,6 +92,13 @@ async def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
         assert not Path(f"/proc/{alive.read_text()}").exists()
 
 
+async def test_one_that_prints_on_and_on_is_ended_at_once(tmp_path: Path) -> None:
+    """Each time: it waited for the end of an output that nobody read, in one of twelve."""
+    searching = made(tmp_path, "while True: print('x' * 100_000)")
+    failed = await asyncio.gather(*(searching.search("a") for _ in range(16)), return_exceptions=True)
+    assert {str(error) for error in failed} == {"it printed more than 1 MiB"}
+
+
 async def test_cancelled_it_ends_the_program(tmp_path: Path) -> None:
     alive = tmp_path / "alive"
     source = f"import time, pathlib, os\npathlib.Path({str(alive)!r}).write_text(str(os.getpid()))\ntime.sleep(600)"
