@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from ..access.call_keys import CallKeys
+from ..answer_cache.kept import CachedAnswers
+from ..answer_cache.recordings import Recordings
+from ..answer_cache.runs import Takes
 from ..answers.heard import Listener
 from ..budgets.spending import Spending
 from ..cascade import Cascade
@@ -72,6 +75,18 @@ class StepRuntime(Protocol):
     @property
     def runaway(self) -> RunawayMemory:
         """What agents did that their requests no longer show."""
+
+    @property
+    def answers(self) -> CachedAnswers:
+        """Answers that were given before."""
+
+    @property
+    def takes(self) -> Takes:
+        """Counts the identical requests of runs."""
+
+    @property
+    def recordings(self) -> Recordings:
+        """The run of an agent that is recorded, or answered from its recording."""
 
     @property
     def vectors(self) -> KeptVectors:
