@@ -17,7 +17,6 @@ from .admission import Admission
 from .admission.leases import Leases
 from .answer_cache.kept import CachedAnswers
 from .answer_cache.recordings import NoRecording
-from .answer_cache.runs import Takes
 from .answers.seen_models import SeenModels
 from .budgets.settings import BudgetSettings
 from .budgets.spending import Spending
@@ -115,7 +114,7 @@ class Runtime:
         self.kept = KeptAnswers(part(settings, KeepSettings))
         self.reasoning = KeptReasoning(part(settings, KeepSettings), self.kept.chain)
         self.vectors, self.answers = KeptVectors(), CachedAnswers()
-        self.takes, self.recordings = Takes(), NoRecording()
+        self.recordings = NoRecording()
         calls = Calls(self.http_client, self.gate)
         self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
         self.batches, self.chat_calls = EmbeddingBatches(calls), ChatCalls(calls)
@@ -392,7 +391,7 @@ class Runtime:
         self._leases = Leases(redis_client(redis)) if redis else None
         old, self._counters = self._counters, redis_client(redis) if redis else None
         self.limits.share(self._counters)
-        self.takes.share(self._counters)
+        self.answers.takes.share(self._counters)
         if old is not None:
             self._keep_until_done(old.aclose(), "hunyuan-fix closes Redis")
 
