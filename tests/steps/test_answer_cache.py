@@ -131,6 +131,15 @@ async def test_the_same_question_gets_the_same_answer_whole_or_streamed(trust: T
     assert ids[1].startswith("call_chatcmpl-")
 
 
+async def test_what_a_stream_used_is_kept_where_its_client_did_not_ask_for_it(trust: Trust):
+    async with served(trust, None, **USE, hunyuan_usage="ask") as (_, _, ask):
+        first = await ask(stream=True)
+        assert "usage" not in said(first)
+        whole = await ask()
+        assert is_hit(whole)
+        assert whole.json()["usage"] == {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
+
+
 async def test_a_hit_streams_like_an_endpoint(trust: Trust):
     long = {"content": '好 and "so" on. ' * 200, "reasoning_content": "r" * 100}
     async with served(trust, answering(long, "stop"), **USE) as (_, _, ask):
@@ -409,7 +418,8 @@ async def test_what_is_kept_outlives_the_process_and_lies_where_only_its_user_re
 
 
 async def test_an_answer_grows_old(trust: Trust):
-    async with served(trust, **USE, hunyuan_answer_cache_age="0.05") as (_, _, ask):
+    aging = {"hunyuan_answer_cache_age": "0.05", "hunyuan_answer_cache_repeats": "off"}
+    async with served(trust, None, **USE, **aging) as (_, _, ask):
         await ask()
         while is_hit(await ask()):  # `refresh`es nothing: it ends
             await asyncio.sleep(0.01)
