@@ -15,8 +15,12 @@ import pytest
 
 from hunyuan_fix import events
 from hunyuan_fix.answers.gathered import gathering
+from hunyuan_fix.config import worker_place
+from hunyuan_fix.config.worker_place import WorkerPlace
 from hunyuan_fix.events import Event
+from hunyuan_fix.stores.redis import redis_client
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, json_answer, run_endpoint, run_proxy
+from tests.redis_server import RedisServer
 
 USE: dict[str, Any] = {"hunyuan_answer_cache": "use"}
 ASKED = [{"role": "user", "content": "What is in a.txt?"}]
@@ -266,6 +270,10 @@ async def test_what_another_model_answered_is_not_kept_for_its_own(trust: Trust)
         assert not is_hit(again)
         assert "x-hunyuan-fallback" not in again.headers
         assert is_hit(await ask())
+        # Who waits for an answer that another model gives goes on when that is there.
+        endpoint.answer = only_the_other
+        both = await asyncio.gather(*(ask(temperature=0.1) for _ in range(2)))
+        assert [is_hit(answer) for answer in both] == [False, False]
 
 
 async def test_reading_and_writing_apart_and_by_header(trust: Trust):
@@ -488,6 +496,36 @@ async def test_a_run_that_can_t_be_read_is_refused(trust: Trust):
             answer = await ask(headers={"x-hunyuan-run": odd})
             assert (answer.status_code, answer.json()["error"]["code"]) == (400, "run_unreadable"), odd
         assert endpoint.arrived == []
+
+
+async def test_who_repeats_a_run_asks_the_same_often(trust: Trust):
+    async with served(trust, None, hunyuan_answer_cache_repeats="1/600") as (endpoint, _, ask):
+        for take in range(5):
+            await run(ask, f"a/{take}", "x")
+        assert len(endpoint.arrived) == 1
+
+
+async def test_several_workers_count_a_run_together_or_not_at_all(
+    trust: Trust, monkeypatch: pytest.MonkeyPatch, redis_server: RedisServer
+):
+    async with served(trust) as (endpoint, proxy, ask):
+        monkeypatch.setattr(worker_place, "_own", WorkerPlace(1, 2))
+        refused = [await ask(headers={"x-hunyuan-run": "a/1"})]
+        redis_server.start()
+        redis = redis_client(redis_server.url)
+        proxy.addon.runtime.answers.takes.share(redis)
+        refused.append(await ask(headers={"x-hunyuan-run": "a"}))
+        for answer in refused:
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "run_needs_redis")
+        assert endpoint.arrived == []
+        await run(ask, "a/1", "xx")
+        await run(ask, "a/2", "xx")
+        assert len(endpoint.arrived) == 2
+        redis_server.stop()
+        lost = await ask(headers={"x-hunyuan-run": "a/3"})
+        assert not is_hit(lost)
+        assert "could not be counted" in lost.headers["x-hunyuan-fix-warning"]
+        await redis.aclose()
 
 
 async def test_takes_at_once(trust: Trust):
