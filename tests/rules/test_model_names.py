@@ -120,6 +120,13 @@ def test_a_body_without_a_model_stays() -> None:
         ("tokenhub", "kimi-k2.5", "kimi-k2.5"),
         ("moonshot", "Kimi-K2.6", "kimi-k2.6"),
         ("moonshot", "moonshotai/kimi-k2.6", "kimi-k2.6"),
+        # LiteLLM's word for the format of an endpoint
+        ("tokenhub", "openai/hy3", "hy3"),
+        ("tokenhub", "litellm_proxy/hy3", "hy3"),
+        ("moonshot", "openai/kimi-k2.6[256k]", "kimi-k2.6"),
+        ("tokenhub", "openai/gpt-5", "openai/gpt-5"),
+        ("tokenhub", "anthropic/hy3", "anthropic/hy3"),
+        ("zenmux", "openai/moonshotai/kimi-k2.5", "moonshotai/kimi-k2.5"),
         ("moonshot", "MoonshotAI/Kimi-K2.6[256k]", "kimi-k2.6"),
         ("moonshot", "other/kimi-k2.6", "other/kimi-k2.6"),
         ("moonshot", "moonshotai/kimi-k2.6:free", "moonshotai/kimi-k2.6:free"),
