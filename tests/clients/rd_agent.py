@@ -17,6 +17,7 @@ from dotenv import load_dotenv
 
 load_dotenv(".env")  # as RD-Agent's command does, before it reads its settings
 
+from litellm_and_pydantic import litellm_alone, pydantic_ai  # noqa: E402
 from loguru import logger  # noqa: E402
 from pydantic import BaseModel  # noqa: E402
 from pydantic_ai import Agent  # noqa: E402
@@ -160,12 +161,12 @@ def vectors_of(texts: Any, **more: Any) -> Any:
 
 def embeddings() -> dict[str, Any]:
     many = [f"<many> text {number}" for number in range(120)]
-    long = "<long> " + "words and more words " * 400
+    long = "<too-long> " + "words and more words " * 400
     return {
         "first": vectors_of(["<first> text"], embedding_model=VECTORS),
         "again": vectors_of(["<first> text", "<second> text", "<first> text"], embedding_model=VECTORS),
         "many": vectors_of(many, embedding_model=OLD_VECTORS, **OLD_PLATFORM),
-        "long": vectors_of([long, "<long> short"], embedding_model=OLD_VECTORS, **OLD_PLATFORM),
+        "too-long": vectors_of([long, "<too-long> short"], embedding_model=OLD_VECTORS, **OLD_PLATFORM),
         "refused-text": vectors_of(["<refused-text> " + "x y " * 100], embedding_model=VECTORS),
         "distances": calculate_embedding_distance_between_str_list(["<distance> a"], ["<distance> a", "<distance> b"]),
     }
@@ -240,6 +241,8 @@ SCENARIOS: dict[str, Callable[[], Any]] = {
     "stages": by_stage,
     "costs": costs,
     "agent": agent,
+    "litellm": litellm_alone,
+    "pydantic-ai": pydantic_ai,
 }
 
 for chosen in sys.argv[1:] or SCENARIOS:

@@ -180,9 +180,9 @@ def embeddings(both: Both) -> None:
     assert addon["many"] == [[1024, begin(f"<many> text {number}")] for number in range(120)]
     assert bare["many"] == FAILED
     # Too long for the model: its end is cut off either way, here before it is sent, and that is said.
-    ((long, short),) = (one["body"]["input"] for one in both.addon.sent("long"))
+    ((long, short),) = (one["body"]["input"] for one in both.addon.sent("too-long"))
     assert 2000 < len(long) < 8000
-    assert short == "<long> short"
+    assert short == "<too-long> short"
     # Refused as too long, in words that RD-Agent doesn't know.
     assert [vector[0] for vector in addon["refused-text"]] == [1024]
     assert bare["refused-text"] == FAILED
@@ -243,9 +243,32 @@ def agents(both: Both) -> None:
     assert both.bare.found["agent"] == {"raised": "ModelRequestRejectedError"}
 
 
+def litellm_alone(both: Both) -> None:
+    works = {"whole": "hello", "streamed": "one two three", "tools": "工具返回：Shenzhen: sun"}
+    assert both.addon.found["litellm"] == dict.fromkeys(HOSTS, {**works, "structured": "Shenzhen"})
+    # JSON with a comma too many; the old platform takes no schema.
+    wrong = {LEGACY: BAD, TOKENHUB: "ValidationError", MOONSHOT: "ValidationError"}
+    assert both.bare.found["litellm"] == {
+        host: {**works, "structured": {"raised": error}} for host, error in wrong.items()
+    }
+
+
+def pydantic_ai(both: Both) -> None:
+    """Its agents have two system messages, one more for each second try, and null for a limit."""
+    works = {"whole": "hello", "streamed": "one two three", "tools": "工具返回：Beijing: sun", "again": "b"}
+    cities = dict.fromkeys(("by tool", "by schema", "in words"), "Shenzhen")
+    assert both.addon.found["pydantic-ai"] == dict.fromkeys(HOSTS, {**works, **cities})
+    refused, unexpected = {"raised": "ModelRequestRejectedError"}, {"raised": "UnexpectedModelBehavior"}
+    bare = both.bare.found["pydantic-ai"]
+    assert bare[LEGACY] == dict.fromkeys([*works, *cities], refused)
+    assert bare[TOKENHUB] == dict.fromkeys([*works, *cities], refused) | {"whole": "hello", "by tool": "Shenzhen"}
+    assert bare[MOONSHOT] == {**works, "by tool": refused, "by schema": unexpected, "in words": unexpected}
+
+
+HOSTS = (LEGACY, TOKENHUB, MOONSHOT)
 ALL: tuple[Callable[[Both], None], ...] = (
     *(chats, json_answers, long_answers, failures, embeddings, own_cache_of_vectors, own_cache_and_sessions),
-    *(stages, costs, agents),
+    *(stages, costs, agents, litellm_alone, pydantic_ai),
 )
 
 
