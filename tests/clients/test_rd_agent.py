@@ -245,7 +245,7 @@ def agents(both: Both) -> None:
 
 def litellm_alone(both: Both) -> None:
     works = {"whole": "hello", "streamed": "one two three", "tools": "工具返回：Shenzhen: sun"}
-    assert both.addon.found["litellm"] == dict.fromkeys(HOSTS, {**works, "structured": "Shenzhen"})
+    assert both.addon.found["litellm"] == {host: {**works, "structured": "Shenzhen"} for host in HOSTS}
     # JSON with a comma too many; the old platform takes no schema.
     wrong = {LEGACY: BAD, TOKENHUB: "ValidationError", MOONSHOT: "ValidationError"}
     assert both.bare.found["litellm"] == {
@@ -257,7 +257,7 @@ def pydantic_ai(both: Both) -> None:
     """Its agents have two system messages, one more for each second try, and null for a limit."""
     works = {"whole": "hello", "streamed": "one two three", "tools": "工具返回：Beijing: sun", "again": "b"}
     cities = dict.fromkeys(("by tool", "by schema", "in words"), "Shenzhen")
-    assert both.addon.found["pydantic-ai"] == dict.fromkeys(HOSTS, {**works, **cities})
+    assert both.addon.found["pydantic-ai"] == {host: {**works, **cities} for host in HOSTS}
     refused, unexpected = {"raised": "ModelRequestRejectedError"}, {"raised": "UnexpectedModelBehavior"}
     bare = both.bare.found["pydantic-ai"]
     assert bare[LEGACY] == dict.fromkeys([*works, *cities], refused)
@@ -272,6 +272,7 @@ ALL: tuple[Callable[[Both], None], ...] = (
 )
 
 
+@pytest.mark.timeout(300)  # two processes that import LiteLLM, one after the other
 @each("holds", ALL, ids=lambda holds: holds.__name__)
 def test_rd_agent_with_the_addon_and_without(both: Both, holds: Callable[[Both], None]) -> None:
     holds(both)

@@ -6,8 +6,8 @@ one process and in four; the same question asked twice with one seed gets two an
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tests.clients.three_endpoints import Endpoints, run_endpoints, run_script
 from tests.end_to_end.processes import KEY, TOKENHUB, Certificates
 from tests.looped import each
 
+OPTIONS = ("hunyuan_answer_cache=use", "hunyuan_json=repair", "hunyuan_usage=ask")
 SETTINGS = {
     "BACKEND": "hunyuan_backend.HunyuanBackend",
     "CHAT_MODEL": "openai/hy3",
@@ -28,36 +29,46 @@ SETTINGS = {
     "MAX_RETRY": "3",
     "LOG_LLM_CHAT_CONTENT": "False",
 }
+FIRST = ("processes@seeds", "seeded@seeds", "run@agent/monday", "run@another/monday", "flags@", "models@", "unusable@")
+SECOND = ("processes@seeds", "run@agent/tuesday", "run_otherwise@agent/wednesday", "models_by_itself@")
+QUESTIONS = ("processes", "seeded", "run", "other", "whole", "flags", "models", "unusable")
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """RD-Agent behind a proxy that keeps answers."""
+class Ran:
+    """Two processes of RD-Agent, one after the other: what they got, and how often the endpoint was asked."""
 
-    endpoints: Endpoints
-    folder: Path
-    numbers: Iterator[int]
-
-    def __call__(self, scenario: str, **settings: str) -> Any:
-        """What a process of RD-Agent gets, in a folder and a home of its own."""
-        folder = self.folder / str(next(self.numbers))
-        folder.mkdir()
-        environment = SETTINGS | settings
-        return run_script(folder, "rd_agent_cache.py", self.endpoints.proxy, scenario, environment=environment)[
-            scenario
-        ]
-
-    def calls(self, name: str) -> int:
-        """How many requests the endpoints have got for a question."""
-        return len(self.endpoints.sent(f"<{name}>"))
+    first: dict[str, Any]
+    second: dict[str, Any]
+    calls: Counter[str]
+    """After the first."""
+    more_calls: Counter[str]
+    """By the second. The endpoint refuses questions of recorded runs by then."""
+    paid: int
+    """Calls in the ledger."""
 
 
 @pytest.fixture(scope="module")
-def asking(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
-    folder = tmp_path_factory.mktemp("cache")
-    options = ["hunyuan_answer_cache=use", "hunyuan_json=repair", "hunyuan_usage=ask"]
-    with run_endpoints(certificates, options, {"XDG_DATA_HOME": str(folder)}) as endpoints:
-        yield Asking(endpoints, folder, itertools.count())
+def asked(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    data, here, elsewhere = (tmp_path_factory.mktemp(name) for name in ("data", "here", "elsewhere"))
+    with run_endpoints(certificates, OPTIONS, {"XDG_DATA_HOME": str(data)}) as endpoints:
+        first = ask(endpoints, here, FIRST)
+        calls = count(endpoints)
+        endpoints.reset()
+        recorded = [{"fault": "status:500", "match": {"contains": f"<{name}>"}, "times": 99} for name in QUESTIONS[:5]]
+        endpoints.by_host[TOKENHUB].program(*recorded)
+        second = ask(endpoints, elsewhere, SECOND)
+        more_calls = count(endpoints)
+    return Ran(first, second, calls, more_calls, sum(row["calls"] for row in usage_in(data).values()))
+
+
+def ask(endpoints: Endpoints, folder: Path, scenarios: Sequence[str]) -> dict[str, Any]:
+    """A process of RD-Agent, in a folder and a home of its own."""
+    return run_script(folder, "rd_agent_cache.py", endpoints.proxy, *scenarios, environment=SETTINGS)
+
+
+def count(endpoints: Endpoints) -> Counter[str]:
+    return Counter({name: len(endpoints.sent(f"<{name}>")) for name in QUESTIONS})
 
 
 def by_seed(found: Sequence[Sequence[str]]) -> None:
@@ -69,75 +80,57 @@ def by_seed(found: Sequence[Sequence[str]]) -> None:
     assert len(set(second)) == len(second)
 
 
-def one_process(asking: Asking) -> None:
-    by_seed(asking("seeded", HUNYUAN_RUN="seeds"))
-    assert asking.calls("seeded") == 4
+def one_process(ran: Ran) -> None:
+    by_seed(ran.first["seeded@seeds"])
+    assert ran.calls["seeded"] == 4
 
 
-def four_processes(asking: Asking) -> None:
-    found = asking("processes", HUNYUAN_RUN="seeds")
-    by_seed(found)
-    assert asking.calls("processes") == 8
-    assert asking("processes", HUNYUAN_RUN="seeds") == found
-    assert asking.calls("processes") == 8
+def four_processes(ran: Ran) -> None:
+    by_seed(ran.first["processes@seeds"])
+    assert ran.calls["processes"] == 8
+    assert ran.second["processes@seeds"] == ran.first["processes@seeds"]
+    assert ran.more_calls["processes"] == 0
 
 
-def a_run_in_another_process(asking: Asking) -> None:
-    """On another day, in another folder, with streams where there were whole answers: the n-th gets the n-th."""
-    first = asking("run", HUNYUAN_RUN="agent/monday")
-    assert len(set(first)) == len(first)
-    calls = [asking.calls(name) for name in ("run", "other", "streamed")]
-    assert calls == [3, 1, 1]
-    asking.endpoints.by_host[TOKENHUB].program({"fault": "internal", "times": 99})
-    assert asking("run", HUNYUAN_RUN="agent/tuesday") == first
-    assert asking("whole_run", HUNYUAN_RUN="agent/wednesday") == first
-    asking.endpoints.reset()
-    another = asking("run", HUNYUAN_RUN="another/monday")
-    assert not set(another) & set(first)
+def a_run_again(ran: Ran) -> None:
+    """In another process, another folder, and with streams where there were whole answers: the n-th gets the n-th."""
+    monday, another = ran.first["run@agent/monday"], ran.first["run@another/monday"]
+    assert len({*monday, *another}) == 10
+    assert ran.second["run@agent/tuesday"] == ran.second["run_otherwise@agent/wednesday"] == monday
+    assert [ran.calls[name] for name in ("run", "other", "whole")] == [6, 2, 2]
+    assert [ran.more_calls[name] for name in ("run", "other", "whole")] == [0, 0, 0]
 
 
-def its_own_way_to_another_answer(asking: Asking) -> None:
-    first, second, third, last = asking("flags")
+def its_own_way_to_another_answer(ran: Ran) -> None:
+    first, second, third, last = ran.first["flags@"]
     assert first == second
     assert first != third
     assert third == last
-    assert asking.calls("flags") == 2
+    assert ran.calls["flags"] == 2
 
 
-def another_model_is_another_question(asking: Asking) -> None:
+def another_model_is_another_question(ran: Ran) -> None:
     """RD-Agent's own cache gives the first answer to all three."""
-    flags = {"BACKEND": "rdagent.oai.backend.LiteLLMAPIBackend", "USE_CHAT_CACHE": "True", "DUMP_CHAT_CACHE": "True"}
-    asking.endpoints.reset()
-    assert len(set(asking("models"))) == 3
-    assert asking.calls("models") == 3
-    assert len(set(asking("models", **flags))) == 1
+    assert len(set(ran.first["models@"])) == ran.calls["models"] == 3
+    assert len(set(ran.second["models_by_itself@"])) == 1
 
 
-def what_cannot_be_used_is_not_given_again(asking: Asking) -> None:
-    listed = {"CHAT_MODEL": "tencent/hy4-preview", "TENCENT_API_BASE": f"https://{TOKENHUB}/v1", "TENCENT_API_KEY": KEY}
-    assert asking("unusable", **listed) == "RuntimeError"
-    assert asking.calls("unusable") == 3
+def what_cannot_be_used_is_not_given_again(ran: Ran) -> None:
+    assert ran.first["unusable@"] == "RuntimeError"
+    assert ran.calls["unusable"] == 3
 
 
-def what_is_given_again_costs_nothing(asking: Asking) -> None:
-    asking.endpoints.reset()
-    before = calls_in(asking.folder)
-    found = [asking("flags", HUNYUAN_RUN="ledger/1"), asking("flags", HUNYUAN_RUN="ledger/2")]
-    assert found[0] == found[1]
-    assert asking.calls("flags") == 4
-    assert calls_in(asking.folder) - before == 4
+def what_is_given_again_costs_nothing(ran: Ran) -> None:
+    assert ran.paid == ran.calls.total() + ran.more_calls.total()
 
 
-def calls_in(data: Path) -> int:
-    return sum(row["calls"] for row in usage_in(data).values())
-
-
-ALL = (
-    *(one_process, four_processes, a_run_in_another_process, its_own_way_to_another_answer),
-    *(another_model_is_another_question, what_cannot_be_used_is_not_given_again, what_is_given_again_costs_nothing),
+ALL: tuple[Callable[[Ran], None], ...] = (
+    *(one_process, four_processes, a_run_again, its_own_way_to_another_answer, another_model_is_another_question),
+    *(what_cannot_be_used_is_not_given_again, what_is_given_again_costs_nothing),
 )
 
 
+@pytest.mark.timeout(300)  # two processes that import LiteLLM, one after the other
 @each("holds", ALL, ids=lambda holds: holds.__name__)
-def test_the_proxy_holds_what_rd_agent_demands_of_its_cache(asking: Asking, holds: Any) -> None:
-    holds(asking)
+def test_the_proxy_holds_what_rd_agent_demands_of_its_cache(asked: Ran, holds: Callable[[Ran], None]) -> None:
+    holds(asked)
