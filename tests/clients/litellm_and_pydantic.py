@@ -89,7 +89,7 @@ def _agent(host: str, model: str) -> Any:
     def agent(**more: Any) -> Any:
         made: Any = Agent(OpenAIChatModel(model, provider=provider), **more)
 
-        @made.tool_plain
+        @made.tool_plain  # type: ignore[untyped-decorator]
         def weather(city: str) -> str:
             """Tell it."""
             return f"{city}: sun"

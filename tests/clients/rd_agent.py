@@ -219,7 +219,7 @@ def agent() -> Any:
         with settings(chat_model=HY3):
             made: Any = Agent(get_agent_model(), system_prompt="Be kind.", instructions="Be brief.")
 
-        @made.tool_plain
+        @made.tool_plain  # type: ignore[untyped-decorator]
         def weather(city: str) -> str:
             """Tell it."""
             return f"{city}: sun"

@@ -272,7 +272,7 @@ ALL: tuple[Callable[[Both], None], ...] = (
 )
 
 
-@pytest.mark.timeout(300)  # two processes that import LiteLLM, one after the other
+@pytest.mark.timeout(600)  # two processes that import LiteLLM, one after the other
 @each("holds", ALL, ids=lambda holds: holds.__name__)
 def test_rd_agent_with_the_addon_and_without(both: Both, holds: Callable[[Both], None]) -> None:
     holds(both)

@@ -130,7 +130,7 @@ ALL: tuple[Callable[[Ran], None], ...] = (
 )
 
 
-@pytest.mark.timeout(300)  # two processes that import LiteLLM, one after the other
+@pytest.mark.timeout(600)  # two processes that import LiteLLM, one after the other
 @each("holds", ALL, ids=lambda holds: holds.__name__)
 def test_the_proxy_holds_what_rd_agent_demands_of_its_cache(asked: Ran, holds: Callable[[Ran], None]) -> None:
     holds(asked)

@@ -151,5 +151,11 @@ def test_a_name_that_two_makers_have_stays() -> None:
     assert model_name(body, {}, two, None) == []
 
 
+def test_where_an_endpoint_has_models_of_openai_the_word_names_a_maker() -> None:
+    hosts = replace(TOKENHUB, models={**TOKENHUB.models, "openai/gpt-oss": TOKENHUB.models["hy3"]})
+    body = {"model": "openai/hy3"}
+    assert model_name(body, {}, hosts, None) == []
+
+
 def test_where_no_text_model_is_known_the_name_stays() -> None:
     assert changed("claude-opus-5", text_model="") == ("claude-opus-5", [])
