@@ -112,4 +112,8 @@ if __name__ == "__main__":
     multiprocessing.set_start_method("fork")  # RD-Agent's own, on Linux
     for argument in sys.argv[1:]:
         scenario, _, os.environ["HUNYUAN_RUN"] = argument.partition("@")
-        sys.stdout.write(json.dumps([argument, globals()[scenario]()]) + "\n")
+        try:
+            found: Any = globals()[scenario]()
+        except Exception as error:
+            found = {"raised": f"{type(error).__name__}: {error}"[:500]}
+        sys.stdout.write(json.dumps([argument, found]) + "\n")
