@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +20,10 @@ MODELS = {
     "api.hunyuan.cloud.tencent.com": "hunyuan-2.0-instruct-20251111",
     "tokenhub.tencentmaas.com": "hy3",
     "api.moonshot.ai": "kimi-k2.6",
+}
+VECTORS = {
+    "api.hunyuan.cloud.tencent.com": "hunyuan-embedding",
+    "tokenhub.tencentmaas.com": "kinfra-text-embedding-0.6b",
 }
 WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS = [{"type": "function", "function": {"name": "weather", "description": "Tells it.", "parameters": WEATHER}}]
@@ -70,7 +76,14 @@ def _litellm(host: str, model: str) -> Any:
         said: str = complete(f"[[sim:say {CITY}]]", response_format=wanted).choices[0].message.content
         return City.model_validate_json(said).city
 
+    def packed() -> list[float]:
+        """A vector in base64, as OpenAI's own SDK asks for it."""
+        given = {"api_base": f"https://{host}/v1", "api_key": KEY, "encoding_format": "base64", "max_retries": 0}
+        text: str = litellm.embedding(model=f"openai/{VECTORS[host]}", input=["packed"], **given).data[0]["embedding"]
+        return [round(part, 6) for part in struct.unpack_from("<3f", base64.b64decode(text))]
+
     return {
+        "packed": outcome(packed) if host in VECTORS else None,
         "whole": outcome(lambda: complete("[[sim:say hello]]").choices[0].message.content),
         "streamed": outcome(streamed),
         "tools": outcome(tools),

@@ -245,11 +245,16 @@ def agents(both: Both) -> None:
 
 def litellm_alone(both: Both) -> None:
     works = {"whole": "hello", "streamed": "one two three", "tools": "工具返回：Shenzhen: sun"}
-    assert both.addon.found["litellm"] == {host: {**works, "structured": "Shenzhen"} for host in HOSTS}
+    # Vectors in base64: the old platform refuses the field, TokenHub's stand-in answers in floats.
+    packed = {LEGACY: begin("packed"), TOKENHUB: begin("packed"), MOONSHOT: None}
+    assert both.addon.found["litellm"] == {
+        host: {**works, "structured": "Shenzhen", "packed": packed[host]} for host in HOSTS
+    }
+    floats = {LEGACY: {"raised": BAD}, TOKENHUB: {"raised": "TypeError"}, MOONSHOT: None}
     # JSON with a comma too many; the old platform takes no schema.
     wrong = {LEGACY: BAD, TOKENHUB: "ValidationError", MOONSHOT: "ValidationError"}
     assert both.bare.found["litellm"] == {
-        host: {**works, "structured": {"raised": error}} for host, error in wrong.items()
+        host: {**works, "structured": {"raised": error}, "packed": floats[host]} for host, error in wrong.items()
     }
 
 
