@@ -70,9 +70,9 @@ BEFORE_THE_RULES = {
     ),
     "model": Explanation(
         "A model's name that fits a pattern of `hunyuan_models` becomes the model that it names; a mark of the window "
-        "(`[1m]`) goes; an alias (`claude-hy3`) and another spelling (`Kimi-K2.6`, `moonshotai/kimi-k2.6` at Moonshot) "
-        "become the id. In a request of another format, other names `claude-…` and `gpt-…` become the text model "
-        "(`hunyuan_text_model`).",
+        "(`[1m]`) goes; an alias (`claude-hy3`) and another spelling (`Kimi-K2.6`, `moonshotai/kimi-k2.6` at Moonshot, "
+        "LiteLLM's `openai/hy3`) become the id. In a request of another format, other names `claude-…` and `gpt-…` "
+        "become the text model (`hunyuan_text_model`).",
         "Agents for other vendors' models ask for those unless they are told otherwise, some for small tasks only; the "
         "endpoint answers that there is no such model.",
         "rules/model_names.py",
