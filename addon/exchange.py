@@ -368,6 +368,8 @@ class Exchange:
     """How far its answer is continued where that is cut (`answers.rounds.wanted`); `None`: it isn't."""
     json: Any = None
     """What is asked of its answer (`answers.json_repair.asked`), and what came of it; `None`: nothing is."""
+    put_back: Any = None
+    """Which placeholders stand for which values of its request (`masking.put_back.PutBack`); `None`: nothing is masked."""
     is_over_budget: bool = False
     """A budget refuses it, even where its client asked for `observe`."""
     lasting: str = ""
@@ -545,6 +547,7 @@ _UNDER_WAY = (
     "continue_wish",
     "rounds",
     "json",
+    "put_back",
     "is_over_budget",
     "lasting",
     "stays",

@@ -30,6 +30,7 @@ from .exchange import JsonObject
 from .kept import KeepSettings
 from .kept.answers import KeptAnswers
 from .kept.reasoning import KeptReasoning
+from .masking.placeholders import Placeholders
 from .mending.learnt import Learnt
 from .observe import build, counters, prometheus, statistics, store_counts
 from .observe.admin import status
@@ -117,7 +118,8 @@ class Runtime:
         self.batches, self.chat_calls = EmbeddingBatches(calls), ChatCalls(calls)
         self.relay = Relay(self.http_client, self.gate, self.workers, clocks=calls.clocks)
         self.learnt, self.seen_models = Learnt(), SeenModels()
-        self.secrets = Secrets(sealing.use)
+        self.placeholders = Placeholders()
+        self.secrets = Secrets(self._use_seals)
         self.call_keys = CallKeys(lambda: self.secrets.providers, lambda: self.secrets.key, lambda: self.secrets.cloud)
         self.limits = RateLimits(lambda client: self.secrets.tokens.quota(client, self._settings))
         self.unauthenticated = UnauthenticatedClients()
@@ -250,6 +252,11 @@ class Runtime:
         self.health.start()
         if worker_place.own() is None:  # else the process that has started the workers watches over all
             self.alerts.start()
+
+    def _use_seals(self, keys: Sequence[bytes]) -> None:
+        """Take the keys that seal into use; placeholders are made under the first of them, too."""
+        sealing.use(keys)
+        self.placeholders.use(keys)
 
     async def _look_at_secrets(self) -> None:
         await self.secrets.refresh()

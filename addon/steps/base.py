@@ -17,6 +17,7 @@ from ..embeddings.vectors import KeptVectors
 from ..exchange import Exchange, JsonObject, Outcome, Response
 from ..kept.answers import KeptAnswers
 from ..kept.reasoning import KeptReasoning
+from ..masking.placeholders import Placeholders
 from ..observe.metrics import Metrics
 from ..observe.prompt_cache import PromptCacheLedger
 from ..options import Settings
@@ -76,6 +77,10 @@ class StepRuntime(Protocol):
     @property
     def vectors(self) -> KeptVectors:
         """The vectors of texts that were asked for before."""
+
+    @property
+    def placeholders(self) -> Placeholders:
+        """Makes what stands for masked values."""
 
     @property
     def spending(self) -> Spending:
