@@ -25,6 +25,7 @@ _BLOCK_TEXTS: Final = ("text", "partial_json", "thinking")
 _PING: Final = frozenset(["ping", "keepalive", "keep_alive"])
 """Events that say nothing: a text goes on behind them."""
 
+_BLOCK: Final = "block"
 _MOST_WAITING: Final = 1000
 """Events that wait for one text."""
 
@@ -109,14 +110,20 @@ class PutBackEvents:
         return self._let_go() if len(self._waiting) > _MOST_WAITING else self._ready()
 
     def _joined(self, delta: _Delta) -> bool:
-        """Put the end of its text that waits before a delta; whether there was one."""
-        opened = self._open.pop(delta.text, None)
-        if opened is None:
+        """Put the end of its text that waits before a delta, if that may make a placeholder; whether it was done."""
+        opened, more = self._open.get(delta.text), delta.holder[delta.key]
+        if opened is None or not more:
+            return False
+        del self._open[delta.text]
+        begun = opened.begun
+        joined = begun + more
+        is_one = any(found.start() < len(begun) for found in placeholders.FORM.finditer(joined))
+        if not is_one and placeholders.begun(joined) <= len(more):
             return False
         text = opened.delta.holder[opened.delta.key]
-        opened.delta.holder[opened.delta.key] = text[: len(text) - len(opened.begun)]
+        opened.delta.holder[opened.delta.key] = text[: len(text) - len(begun)]
         opened.waiting.is_changed = True
-        delta.holder[delta.key] = opened.begun + delta.holder[delta.key]
+        delta.holder[delta.key] = joined
         return True
 
     def _close(self, value: JsonObject, deltas: list[_Delta]) -> None:
@@ -152,7 +159,7 @@ def _ends(value: JsonObject, owner: tuple[Any, ...], *, says: bool) -> bool:
             for choice in choices
         )
     place = value.get("output_index", value.get("index"))
-    return not says and place in (None, owner[-1])
+    return not says and (owner == (_BLOCK,) or place in (None, owner[-1]))
 
 
 def _deltas(value: JsonObject, *, keeps_thinking: bool) -> Iterator[_Delta]:
@@ -169,10 +176,10 @@ def _deltas(value: JsonObject, *, keeps_thinking: bool) -> Iterator[_Delta]:
     if keeps_thinking and (bodies.is_thinking(value) or (isinstance(delta, dict) and bodies.is_thinking(delta))):
         return
     if kind == "content_block_delta" and isinstance(delta, dict):
-        owner = ("block", value.get("index"))
+        # One block comes behind the other: the next one ends it.
         for key in _BLOCK_TEXTS:
             if isinstance(delta.get(key), str):
-                yield _Delta((*owner, key), owner, delta, key)
+                yield _Delta((_BLOCK, value.get("index"), key), (_BLOCK,), delta, key)
     elif isinstance(delta, str) and isinstance(kind, str) and kind.endswith(".delta"):
         places = (value.get("item_id"), value.get("output_index"))
         owner = ("item", *places)

@@ -80,19 +80,17 @@ def mask(
 def _mask(place: _Place, masking: Masking, changes: Changes) -> None:
     holder, key, value, path, is_free = place
     if key is None:
-        names = {name: masking.text(name)[0] for name in holder}
-        _rename(holder, names)
-        return
-    if isinstance(value, int):
-        new, kinds = masking.number(value)
+        masked = {name: masking.text(name) for name in holder}
+        _rename(holder, {name: new for name, (new, _) in masked.items()})
+        kinds = [kind for _, found in masked.values() for kind in found]
+    elif isinstance(value, int):
+        holder[key], kinds = masking.number(value)
     elif key in _FREE and not is_free:
-        new, kinds = _arguments(value, masking)
+        holder[key], kinds = _arguments(value, masking)
     else:
-        new, kinds = masking.text(value)
-    if kinds:
-        holder[key] = new
-        for kind in kinds:
-            changes.note_at(rule_names.MASKING, _spelt_out(path), WHY[kind])
+        holder[key], kinds = masking.text(value)
+    for kind in kinds:
+        changes.note_at(rule_names.MASKING, _spelt_out(path), WHY[kind])
 
 
 def _arguments(text: str, masking: Masking) -> tuple[str, list[str]]:

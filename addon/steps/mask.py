@@ -23,10 +23,8 @@ from .native_fields import native_of
 
 MASKED: Final = counter("hunyuan_masked_total", "Values that left as placeholders, by what they are.", "what")
 """`what`: `key`, `phone`, `id`, `card`."""
-RETURNED: Final = counter(
-    "hunyuan_placeholders_total", "Placeholders in answers, by what became of them.", "placeholder"
-)
-"""`placeholder`: `put_back`, or `unknown` for what looks like one and is none of the request's."""
+RETURNED: Final = counter("hunyuan_placeholders_total", "Placeholders in answers, by what became of them.", "outcome")
+"""`outcome`: `put_back`, or `unknown` for what looks like one and is none of the request's."""
 
 _UNREAD: Final = ("previous_response_id", "conversation", "background")
 """Fields of a Responses request whose history, or answer, its endpoint keeps."""
