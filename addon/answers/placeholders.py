@@ -100,7 +100,7 @@ class PutBackEvents:
         deltas = list(_deltas(value, keeps_thinking=self._put_back.keeps_thinking))
         self._close(value, deltas)
         is_joined = any([self._joined(delta) for delta in deltas])
-        waiting.is_changed = self._put_back.whole(value) or is_joined
+        waiting.is_changed = self._put_back.within(value) or is_joined
         self._waiting.append(waiting)
         for delta in deltas:
             text = delta.holder[delta.key]

@@ -16,7 +16,7 @@ from ..exchange import Changes, JsonObject
 from ..wire import json_body, rule_names
 from .masked import Masking
 
-_ROOTS: Final = ("messages", "system", "instructions", "input", "prediction", "prompt")
+_ROOTS: Final = ("system", "instructions", "input", "messages", "prediction", "prompt")
 """Where a request has texts, by the formats' names."""
 _LEFT: Final = frozenset(
     [
@@ -57,15 +57,23 @@ type _Path = tuple[_Path, str] | str
 
 
 def mask(
-    body: JsonObject, masking: Masking, checkpoint: Callable[[], None], *, keeps_thinking: bool = False
+    body: JsonObject,
+    masking: Masking,
+    checkpoint: Callable[[], None],
+    *,
+    keeps_thinking: bool = False,
+    shows_messages: bool = False,
 ) -> Changes:
     """Mask the texts of a request in place. `checkpoint` is called between two messages.
 
-    `keeps_thinking`: what its endpoint has signed or encrypted of a model's thoughts is left alone.
+    `keeps_thinking`: what its endpoint has signed or encrypted of a model's thoughts is left alone. `shows_messages`: its
+    `messages` are its `input`, shown to steps that read them; what is masked there is counted once.
     """
     changes = Changes()
     is_left = _is_signed if keeps_thinking else _is_redacted
+    shown = "messages" if shows_messages else ""
     for root in _ROOTS:
+        counts, noted = dict(masking.counts), Changes() if root == shown else changes
         given = body.get(root)
         listed = isinstance(given, list)
         for number, item in enumerate(given if isinstance(given, list) else (given,)):
@@ -73,7 +81,9 @@ def mask(
             holder, key = (given, number) if listed else (body, root)
             path: _Path = (f"/{root}", str(number)) if listed else f"/{root}"
             for place in _places(holder, key, item, path, is_left):
-                _mask(place, masking, changes)
+                _mask(place, masking, noted)
+        if root == shown:
+            masking.counts = counts
     return changes
 
 

@@ -24,7 +24,6 @@ class _Value(NamedTuple):
     kind: str
 
 
-
 class Masking:
     """Masks the texts of one request, and knows what it has masked.
 

@@ -35,7 +35,9 @@ _HEADS: Final = tuple(f"{_MARK}{kind}-" for kind in _KINDS)
 _LONGEST: Final = max(map(len, _HEADS)) + _LETTERS
 _BEGUN: Final = re.compile(
     "(?:"
-    + "|".join(sorted({re.escape(head[:size]) for head in _HEADS for size in range(1, len(head))}, key=len, reverse=True))
+    + "|".join(
+        sorted({re.escape(head[:size]) for head in _HEADS for size in range(1, len(head))}, key=len, reverse=True)
+    )
     + rf"|(?:{'|'.join(_HEADS)})[A-Z2-7]{{0,{_LETTERS - 1}}})\Z"
 )
 """The beginning of one, at the end of a text."""

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..exchange import JsonObject
+from ..wire import json_body
 from . import bodies
 from .placeholders import FORM
+
+_MARK: Final = b"MASKED-"
 
 WHY_PUT_BACK: Final = "the values stand where the model wrote their placeholders"
 
@@ -33,9 +36,17 @@ class PutBack:
         return FORM.sub(self._value, text) if "MASKED-" in text else text
 
     def whole(self, answer: JsonObject) -> bool:
-        """Put them into an answer, or a part of one, in place; whether there was one."""
+        """Put them into an answer; whether there was one. Its parts are new then: who has heard it keeps what was said."""
+        data = json_body.serialise(answer)
+        if _MARK not in data:
+            return False
+        answer.update(json_body.parse(data))
+        return self.within(answer)
+
+    def within(self, part: JsonObject) -> bool:
+        """Put them into an event of an answer, in place; whether there was one."""
         before = self.count
-        bodies.changed(answer, self.text, keeps_thinking=self.keeps_thinking)
+        bodies.changed(part, self.text, keeps_thinking=self.keeps_thinking)
         return self.count > before
 
     def _value(self, found: re.Match[str]) -> str:

@@ -71,7 +71,13 @@ class MaskMore(Step):
         keeps_thinking = put_back.keeps_thinking = _keeps_thinking(exchange)
 
         def work(checkpoint: Checkpoint) -> Changes:
-            return bodies.mask(exchange.chat, masking, checkpoint, keeps_thinking=keeps_thinking)
+            return bodies.mask(
+                exchange.chat,
+                masking,
+                checkpoint,
+                keeps_thinking=keeps_thinking,
+                shows_messages=exchange.dialect == rule_names.RESPONSES_NATIVE,
+            )
 
         exchange.note(await self.runtime.workers.run(work, exchange.cost))
         put_back.changes = exchange.change_count

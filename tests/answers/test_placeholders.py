@@ -164,8 +164,12 @@ def test_choices_and_calls_that_come_in_turns() -> None:
     came += [arguments(one[:9]), arguments(other[:9], 1), arguments(one[9:]), arguments(other[9:], 1), DONE]
     sent = parsed(passed(came))
     for index, value in enumerate(VALUES.values()):
-        texts = [choice["delta"].get("content") or "" for chunk in sent for choice in chunk["choices"]
-                 if choice["index"] == index]
+        texts = [
+            choice["delta"].get("content") or ""
+            for chunk in sent
+            for choice in chunk["choices"]
+            if choice["index"] == index
+        ]
         assert "".join(texts) == value
         frames = [frame for chunk in sent for frame in chunk["choices"][0]["delta"].get("tool_calls", ())]
         assert "".join(frame["function"]["arguments"] for frame in frames if frame["index"] == index) == value
@@ -174,7 +178,12 @@ def test_choices_and_calls_that_come_in_turns() -> None:
 def test_pings_and_comments_end_nothing_and_keep_their_places() -> None:
     head, tail = KNOWN[0][:12], KNOWN[0][12:]
     ping = event({"type": "ping"}, "ping")
-    came = [block({"type": "text_delta", "text": head}), ping, b": wait\n\n", block({"type": "text_delta", "text": tail})]
+    came = [
+        block({"type": "text_delta", "text": head}),
+        ping,
+        b": wait\n\n",
+        block({"type": "text_delta", "text": tail}),
+    ]
     sent = passed(came)
     assert said(parsed(sent)) == VALUES[KNOWN[0]]
     assert sent.index(ping) < sent.index(b": wait") < sent.rindex(b"text_delta")
@@ -187,7 +196,10 @@ def test_numbers_of_events_stay_in_order() -> None:
 
 
 def test_whole_texts_in_events_come_back_too() -> None:
-    done = {"type": "response.completed", "response": {"output": [{"type": "message", "content": [{"text": KNOWN[0]}]}]}}
+    done = {
+        "type": "response.completed",
+        "response": {"output": [{"type": "message", "content": [{"text": KNOWN[0]}]}]},
+    }
     begun = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": KNOWN[1]}}
     assert said(parsed(passed([event(done) + event(begun)]))) == "".join(VALUES.values())
 

@@ -167,16 +167,16 @@ def test_changes_point_to_the_place_and_hold_no_value() -> None:
     body = {
         **message([{"type": "text", "text": "x"}, {"type": "text", "text": f"{KEY} {PHONE} {KEY}"}]),
         "system": KEY,
-        "input": [{"type": "tool_use", "input": {PHONE: {KEY: KEY}}}],
     }
+    body["messages"][0]["content"].append({"type": "tool_use", "input": {PHONE: {KEY: KEY}}})
     changes = bodies.mask(body, masking, lambda: None)
     assert [(change.pointer, change.why) for change in changes] == [
+        ("/system", bodies.WHY["key"]),
         ("/messages/0/content/1/text", bodies.WHY["key"]),
         ("/messages/0/content/1/text", bodies.WHY["phone"]),
-        ("/system", bodies.WHY["key"]),
-        ("/input/0/input", bodies.WHY["key"]),  # a value, and two names: one inside the other
-        ("/input/0/input", bodies.WHY["key"]),
-        ("/input/0/input", bodies.WHY["phone"]),
+        ("/messages/0/content/2/input", bodies.WHY["key"]),  # a value, and two names: one inside the other
+        ("/messages/0/content/2/input", bodies.WHY["key"]),
+        ("/messages/0/content/2/input", bodies.WHY["phone"]),
     ]
     assert KEY not in json.dumps(body)
     assert PHONE not in json.dumps(body)
@@ -196,11 +196,13 @@ def test_it_stops_between_two_messages() -> None:
 
 json_values = some.recursive(
     some.none() | some.booleans() | some.integers() | some.text() | some.sampled_from([KEY, PHONE, TEXT]),
-    lambda inner: some.lists(inner, max_size=4)
-    | some.dictionaries(
-        some.text() | some.sampled_from(["type", "text", "input", "arguments", "content", "id", KEY, "signature"]),
-        inner | some.sampled_from(["tool_use", "thinking", "reasoning", "text"]),
-        max_size=4,
+    lambda inner: (
+        some.lists(inner, max_size=4)
+        | some.dictionaries(
+            some.text() | some.sampled_from(["type", "text", "input", "arguments", "content", "id", KEY, "signature"]),
+            inner | some.sampled_from(["tool_use", "thinking", "reasoning", "text"]),
+            max_size=4,
+        )
     ),
     max_leaves=20,
 )

@@ -94,7 +94,9 @@ def test_one_check_character_in_eleven_is_right(order: int, day: object) -> None
     assert sum(is_identity(number + check) for check in "0123456789X") == 1
 
 
-@given(some.lists(some.sampled_from([*(text for _, text, _ in FOUND), *STAYS, " ", "-", "1", "\\u", "+86 "])).map("".join))
+@given(
+    some.lists(some.sampled_from([*(text for _, text, _ in FOUND), *STAYS, " ", "-", "1", "\\u", "+86 "])).map("".join)
+)
 def test_numbers_dont_overlap_and_are_in_order(text: str) -> None:
     place = 0
     for found in find(text):
