@@ -30,6 +30,7 @@ from .exchange import JsonObject
 from .kept import KeepSettings
 from .kept.answers import KeptAnswers
 from .kept.reasoning import KeptReasoning
+from .masking.masked import CleanTexts
 from .masking.placeholders import Placeholders
 from .mending.learnt import Learnt
 from .observe import build, counters, prometheus, statistics, store_counts
@@ -118,7 +119,7 @@ class Runtime:
         self.batches, self.chat_calls = EmbeddingBatches(calls), ChatCalls(calls)
         self.relay = Relay(self.http_client, self.gate, self.workers, clocks=calls.clocks)
         self.learnt, self.seen_models = Learnt(), SeenModels()
-        self.placeholders = Placeholders()
+        self.placeholders, self.clean_texts = Placeholders(), CleanTexts()
         self.secrets = Secrets(self._use_seals)
         self.call_keys = CallKeys(lambda: self.secrets.providers, lambda: self.secrets.key, lambda: self.secrets.cloud)
         self.limits = RateLimits(lambda client: self.secrets.tokens.quota(client, self._settings))

@@ -14,8 +14,34 @@ from .settings import IDS, KEYS
 
 _SHORTEST: Final = 8
 """Characters of the shortest value."""
+_LONG: Final = 200
+"""Characters of a text from which on it is worth knowing."""
+_MOST_KNOWN: Final = 200_000
+"""Of clean texts: about 20 MB."""
 _BASE64: Final = re.compile(r";base64,[A-Za-z0-9+/=_-]*+")
 """The data of a file within a text: what looks like a value in it is none."""
+
+
+class CleanTexts:
+    """Long texts that have nothing to mask, known by Python's hash of them, which has a key of its process.
+
+    A history is sent again with each turn, and looked through once. May be used by several threads.
+    """
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+
+    def has(self, what: Collection[str], text: str) -> bool:
+        """Whether `text` is known to have nothing of `what`."""
+        return len(text) >= _LONG and hash((tuple(sorted(what)), text)) in self._known
+
+    def add(self, what: Collection[str], text: str) -> None:
+        """Take note of a text that has nothing of `what`."""
+        if len(text) < _LONG:
+            return
+        if len(self._known) >= _MOST_KNOWN:
+            self._known = set()
+        self._known.add(hash((tuple(sorted(what)), text)))
 
 
 class _Value(NamedTuple):
@@ -28,10 +54,17 @@ class Masking:
     """Masks the texts of one request, and knows what it has masked.
 
     `what`: of `settings.KEYS`, `settings.IDS`. `placeholder(kind, value)` makes one. `values`: placeholder -> value, to
-    which it adds.
+    which it adds. `clean`: the texts that are known to need no look. `clean`: the texts that need no look.
     """
 
-    def __init__(self, what: Collection[str], placeholder: Callable[[str, str], str], values: dict[str, str]) -> None:
+    def __init__(
+        self,
+        what: Collection[str],
+        placeholder: Callable[[str, str], str],
+        values: dict[str, str],
+        clean: CleanTexts | None = None,
+    ) -> None:
+        self._what, self._clean = what, clean if clean is not None else CleanTexts()
         self._keys, self._ids = KEYS in what, IDS in what
         self._placeholder = placeholder
         self.values = values
@@ -40,8 +73,11 @@ class Masking:
 
     def text(self, text: str) -> tuple[str, list[str]]:
         """`text` as it may leave, and the kinds of what was masked in it, each once."""
-        found = self._found(text) if len(text) >= _SHORTEST else []
+        if len(text) < _SHORTEST or self._clean.has(self._what, text):
+            return text, []
+        found = self._found(text)
         if not found:
+            self._clean.add(self._what, text)
             return text, []
         pieces, place = [], 0
         for value in found:

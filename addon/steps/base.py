@@ -17,6 +17,7 @@ from ..embeddings.vectors import KeptVectors
 from ..exchange import Exchange, JsonObject, Outcome, Response
 from ..kept.answers import KeptAnswers
 from ..kept.reasoning import KeptReasoning
+from ..masking.masked import CleanTexts
 from ..masking.placeholders import Placeholders
 from ..observe.metrics import Metrics
 from ..observe.prompt_cache import PromptCacheLedger
@@ -81,6 +82,10 @@ class StepRuntime(Protocol):
     @property
     def placeholders(self) -> Placeholders:
         """Makes what stands for masked values."""
+
+    @property
+    def clean_texts(self) -> CleanTexts:
+        """Texts that have nothing to mask."""
 
     @property
     def spending(self) -> Spending:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from hunyuan_fix.masking.masked import Masking
+from hunyuan_fix.masking.masked import CleanTexts, Masking
 from hunyuan_fix.masking.placeholders import FORM, Placeholders
 from hunyuan_fix.masking.put_back import PutBack
 from tests.masking import test_numbers
@@ -19,7 +20,7 @@ from tests.wire.test_secret_shapes import letters
 
 OF = Placeholders().of
 BOTH = frozenset(["keys", "ids"])
-KEY = "sk-" + letters(40)
+KEY, PHONE = "sk-" + letters(40), "13812345678"
 PARTS = [
     *(text for _, text in KEYS),
     *(text for _, text, _ in test_numbers.FOUND),
@@ -160,3 +161,22 @@ def test_time_grows_with_the_text(piece: str) -> None:
 
     masking().text("warm")
     assert seconds(200_000) < 4 * seconds(100_000) + 0.02
+
+
+def test_a_text_that_has_nothing_is_looked_through_once() -> None:
+    clean, text = CleanTexts(), "nothing here " * 100
+    seen: list[str] = []
+
+    class Looking(Masking):
+        def _found(self, text: str) -> list[Any]:
+            seen.append(text)
+            return super()._found(text)
+
+    def look(what: set[str], text: str) -> tuple[str, list[str]]:
+        return Looking(what, lambda kind, value: OF(b"", kind, value), {}, clean).text(text)
+
+    for _ in range(2):
+        assert look({"keys"}, text) == (text, [])
+        assert look({"keys", "ids"}, text + PHONE)[1] == ["phone"]
+        assert look({"keys"}, text + PHONE) == (text + PHONE, [])
+    assert seen == [text, text + PHONE, text + PHONE, text + PHONE]
