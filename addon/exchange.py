@@ -369,7 +369,8 @@ class Exchange:
     json: Any = None
     """What is asked of its answer (`answers.json_repair.asked`), and what came of it; `None`: nothing is."""
     put_back: Any = None
-    """Which placeholders stand for which values of its request (`masking.put_back.PutBack`); `None`: nothing is masked."""
+    """Which placeholders stand for which values of its request (`masking.put_back.PutBack`); `None`: nothing was
+    looked for."""
     is_over_budget: bool = False
     """A budget refuses it, even where its client asked for `observe`."""
     lasting: str = ""

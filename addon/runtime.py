@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,8 +119,7 @@ class Runtime:
         self.batches, self.chat_calls = EmbeddingBatches(calls), ChatCalls(calls)
         self.relay = Relay(self.http_client, self.gate, self.workers, clocks=calls.clocks)
         self.learnt, self.seen_models = Learnt(), SeenModels()
-        self.placeholders, self.clean_texts = Placeholders(), CleanTexts()
-        self.secrets = Secrets(self._use_seals)
+        self.placeholders, self.clean_texts, self.secrets = Placeholders(), CleanTexts(), Secrets(self._use_seals)
         self.call_keys = CallKeys(lambda: self.secrets.providers, lambda: self.secrets.key, lambda: self.secrets.cloud)
         self.limits = RateLimits(lambda client: self.secrets.tokens.quota(client, self._settings))
         self.unauthenticated = UnauthenticatedClients()

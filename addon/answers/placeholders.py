@@ -1,9 +1,9 @@
-"""Values put back into a stream, where the model wrote their placeholders. Sans-I/O: bytes split anywhere in, bytes out.
+"""Values put back into a stream, where the model wrote their placeholders. Sans-I/O: bytes split anywhere in and out.
 
-A placeholder may be split anywhere over deltas, so the end of a text that may be the beginning of one waits for the next
-delta of that text. The event that has it waits, and all behind it: no event is added and none changes its place, since
-some formats number them. An event that has neither a placeholder nor the beginning of one keeps its bytes, and isn't read
-while none waits.
+A placeholder may be split anywhere over deltas, so the end of a text that may be the beginning of one waits for the
+next delta of that text. The event that has it waits, and all behind it: no event is added and none changes its place,
+since some formats number them. An event that has neither a placeholder nor the beginning of one keeps its bytes, and
+isn't read while none waits.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ class PutBackEvents:
             return self._let_go() + event.raw
         deltas = list(_deltas(value, keeps_thinking=self._put_back.keeps_thinking))
         self._close(value, deltas)
-        is_joined = any([self._joined(delta) for delta in deltas])
-        waiting.is_changed = self._put_back.within(value) or is_joined
+        joined = sum(map(self._joined, deltas))
+        waiting.is_changed = self._put_back.within(value) or joined > 0
         self._waiting.append(waiting)
         for delta in deltas:
             text = delta.holder[delta.key]

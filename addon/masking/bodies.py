@@ -1,8 +1,8 @@
 """Where the texts of a request stand, and of its answer, in whichever format: all of its strings, but for those here.
 
 Whatever is left alone on one way is left alone on the other: a value that was put back is masked again when it returns.
-What its endpoint has signed or encrypted stays byte for byte, since it refuses it otherwise; it has placeholders in it, as
-the endpoint never had anything else.
+What its endpoint has signed or encrypted stays byte for byte, since it refuses it otherwise; it has placeholders in it,
+as the endpoint never had anything else.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def mask(
 ) -> Changes:
     """Mask the texts of a request in place. `checkpoint` is called between two messages.
 
-    `keeps_thinking`: what its endpoint has signed or encrypted of a model's thoughts is left alone. `shows_messages`: its
-    `messages` are its `input`, shown to steps that read them; what is masked there is counted once.
+    `keeps_thinking`: what its endpoint has signed or encrypted of a model's thoughts is left alone. `shows_messages`:
+    its `messages` are its `input`, shown to steps that read them; what is masked there is counted once.
     """
     changes = Changes()
     is_left = _is_signed if keeps_thinking else _is_redacted

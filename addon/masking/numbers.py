@@ -1,14 +1,14 @@
 """Phone numbers, identity numbers and card numbers in a text, each by a form that can be checked. Pure, and linear.
 
-- A mobile number of China: 11 digits whose first three are in use (Ministry of Industry and Information Technology), with
-  or without +86; of Hong Kong, Macau and Taiwan only behind a plus sign and the country's code. Other countries' numbers
-  have no form that tells them from any other digits.
-- A resident identity number of China: region, a day that there is, and the check character of GB 11643 (ISO 7064 MOD 11-2).
+- A mobile number of China: 11 digits whose first three are in use, with or without +86; of Hong Kong, Macau and Taiwan
+  only behind a plus sign and the code. Other countries' numbers have no form that tells them from any other digits.
+- A resident identity number of China: region, a day that there is, and the check character of GB 11643 (ISO 7064 MOD
+  11-2).
 - A card number: Luhn's sum (ISO/IEC 7812-1) alone is right for one number in ten, so its first digits have to be an
   issuer's, and its length one that this issuer has. With or without blanks or hyphens between groups of four.
 
-Digits that go on to either side, with letters, a dot or a hyphen between digits, are another number: a digest, a UUID, a
-decimal, an order's number. So are digits behind an ASCII word and a slash, such as the number of a run in a URL.
+Digits that go on to either side, with letters, a dot or a hyphen between digits, are another number: a digest, a UUID,
+a decimal, an order's number. So are digits behind an ASCII word and a slash, such as the number of a run in a URL.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def is_identity(text: str) -> bool:
 
 
 def is_card(text: str) -> bool:
-    """Whether digits, perhaps in groups, are a card's number: its issuer has numbers of this length, its sum is right."""
+    """Whether digits, perhaps in groups, are a card's number: one of its issuer's, with the right sum."""
     digits = text.replace(" ", "").replace("-", "")
     if not any(begins.match(digits) and len(digits) in lengths for begins, lengths in _ISSUERS):
         return False

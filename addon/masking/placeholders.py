@@ -1,15 +1,15 @@
 """What stands for a masked value: its form, how it is made of the value, and how the value is put back.
 
-A placeholder is `MASKED-KEY-` (`PHONE`, `ID`, `CARD`) and 16 characters of A-Z and 2-7: 80 bits of an HMAC-SHA-256 over the
-caller, the kind and the value. The same value always has the same placeholder, for the endpoint's prompt cache; and
+A placeholder is `MASKED-KEY-` (`PHONE`, `ID`, `CARD`) and 16 characters of A-Z and 2-7: 80 bits of an HMAC-SHA-256 over
+the caller, the kind and the value. The same value always has the same placeholder, for the endpoint's prompt cache; and
 without the key nobody can try all phone numbers until one fits. The caller is in it so that an endpoint can't tell that
 two clients of one proxy have the same value, and one client can't ask for another's.
 
 It has hyphens, since models escape underscores in Markdown, and no character that JSON escapes. Nor has a masked value:
 so either is put in the other's place in a text, in the JSON text of a call's arguments, and in JSON within that.
 
-The key is made of the one that seals (`access.seal_keys`): a file of this installation that its owner alone can read, the
-same for all workers and after a restart. Until it is there, it is one of this process.
+The key is made of the one that seals (`access.seal_keys`): a file of this installation that its owner alone can read,
+the same for all workers and after a restart. Until it is there, it is one of this process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The way back of one request: which placeholders of its texts stand for which values. Kept until its answer is over."""
+"""The way back of one request: which placeholders stand for which values, until its answer is over."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PutBack:
         return FORM.sub(self._value, text) if "MASKED-" in text else text
 
     def whole(self, answer: JsonObject) -> bool:
-        """Put them into an answer; whether there was one. Its parts are new then: who has heard it keeps what was said."""
+        """Put them into an answer; whether there was one. Its parts are new then: what has heard them keeps those."""
         data = json_body.serialise(answer)
         if _MARK not in data:
             return False

@@ -37,7 +37,7 @@ class MaskSettings:
     mask: frozenset[str] = option(
         "off",
         "What has a placeholder in its place when a request leaves, and is put back in its answer: keys (API keys, "
-        "tokens, private keys), ids (phone, identity and card numbers), keys,ids for both, or off. A request that can't "
-        "be read is refused then.",
+        "tokens, private keys), ids (phone, identity and card numbers), keys,ids for both, or off. A request that "
+        "can't be read is refused then.",
         masked,
     )

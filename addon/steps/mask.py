@@ -1,15 +1,14 @@
-"""Keys and numbers don't leave: placeholders stand in their place, and they are put back in the answer (`hunyuan_mask`).
+"""Keys and numbers don't leave: placeholders stand in their place, until they are put back (`hunyuan_mask`).
 
 All that leaves is made of `exchange.chat` behind `Mask`: the request itself, the questions to a vision model and the
-searches of `WebSearch`, further rounds, a second question for JSON, and a mended try. For a fallback the steps run again.
-Streams are changed in `answers.put_back`, behind all steps.
+searches of `WebSearch`, further rounds, a second question for JSON, and a mended try. For a fallback the steps run
+again. Streams are changed in `answers.placeholders`, behind all steps.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from ..dialects import DIALECTS
 from ..exchange import Change, Changes, Exchange, JsonObject, Response
 from ..masking import bodies
 from ..masking.masked import Masking
@@ -21,9 +20,9 @@ from ..workers import Checkpoint
 from .base import Outcome, Step
 from .native_fields import native_of
 
-MASKED: Final = counter("hunyuan_masked_total", "Values that left as placeholders, by what they are.", "what")
+MASKED = counter("hunyuan_masked_total", "Values that left as placeholders, by what they are.", "what")
 """`what`: `key`, `phone`, `id`, `card`."""
-RETURNED: Final = counter("hunyuan_placeholders_total", "Placeholders in answers, by what became of them.", "outcome")
+RETURNED = counter("hunyuan_placeholders_total", "Placeholders in answers, by what became of them.", "outcome")
 """`outcome`: `put_back`, or `unknown` for what looks like one and is none of the request's."""
 
 _COST: Final = 2

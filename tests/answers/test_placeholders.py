@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -96,7 +97,7 @@ def said(value: object) -> str:
 
 def cut(text: str, places: Sequence[int]) -> list[str]:
     at = [0, *sorted({min(place, len(text)) for place in places}), len(text)]
-    return [text[one:other] for one, other in zip(at, at[1:], strict=False)]
+    return [text[one:other] for one, other in pairwise(at)]
 
 
 texts = some.lists(
@@ -111,7 +112,7 @@ def test_wherever_it_is_split(form: str, text: str, places: list[int], pieces: l
     write, end = FORMATS[form]
     came = b"".join(map(write, cut(text, places))) + end
     at = [0, *sorted({min(place, len(came)) for place in pieces}), len(came)]
-    sent = passed([came[one:other] for one, other in zip(at, at[1:], strict=False)])
+    sent = passed([came[one:other] for one, other in pairwise(at)])
     assert said(parsed(sent)) == PutBack(VALUES).text(text)
     assert len(parsed(sent)) == len(parsed(came))
     if "MA" not in text:

@@ -109,13 +109,13 @@ def _chunks(deltas: list[dict[str, Any]], reason: str) -> Iterable[bytes]:
 
 def _tencent(body: Any, text: str, arguments: str) -> Answer:
     used = {"PromptTokens": 3, "CompletionTokens": 4, "TotalTokens": 7}
-    head = {"Created": 1, "Id": "i1", "Note": "n", "Usage": used}
+    head: dict[str, Any] = {"Created": 1, "Id": "i1", "Note": "n", "Usage": used}
     call = {"Id": "call_1", "Type": "function", "Function": {"Name": "write", "Arguments": arguments}, "Index": 0}
-    message = {"Role": "assistant", "Content": text, "ToolCalls": [call]}
+    message: dict[str, Any] = {"Role": "assistant", "Content": text, "ToolCalls": [call]}
     if not body.get("Stream"):
         choice = {"Index": 0, "Message": message, "FinishReason": "tool_calls"}
         return json_answer({"Response": head | {"RequestId": "r", "Choices": [choice]}})
-    deltas = [({"Role": "assistant", "Content": letter}, "") for letter in text]
+    deltas: list[Any] = [({"Role": "assistant", "Content": letter}, "") for letter in text]
     deltas += [({"Role": "assistant", "Content": "", "ToolCalls": [call]}, ""), ({}, "tool_calls")]
     return stream_answer(
         *(
@@ -128,7 +128,13 @@ def _tencent(body: Any, text: str, arguments: str) -> Answer:
 
 
 def _messages(body: Any, text: str, arguments: str) -> Answer:
-    head = {"id": "m", "type": "message", "role": "assistant", "model": body["model"], "stop_reason": None}
+    head: dict[str, Any] = {
+        "id": "m",
+        "type": "message",
+        "role": "assistant",
+        "model": body["model"],
+        "stop_reason": None,
+    }
     head |= {"stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1}}
     blocks: list[Any] = [
         {"type": "thinking", "thinking": text, "signature": ""},
@@ -137,7 +143,7 @@ def _messages(body: Any, text: str, arguments: str) -> Answer:
     ]
     if not body.get("stream"):
         return json_answer({**head, "content": blocks, "stop_reason": "tool_use"})
-    empty = ({"thinking": ""}, {"text": ""}, {"input": {}})
+    empty: tuple[Any, ...] = ({"thinking": ""}, {"text": ""}, {"input": {}})
     kinds = (("thinking_delta", "thinking"), ("text_delta", "text"), ("input_json_delta", "partial_json"))
     events: list[Any] = [{"type": "message_start", "message": {**head, "content": []}}]
     for index, (block, start, (kind, key)) in enumerate(zip(blocks, empty, kinds, strict=True)):
@@ -146,16 +152,34 @@ def _messages(body: Any, text: str, arguments: str) -> Answer:
             delta = {"type": kind, key: letter}
             events.append({"type": "content_block_delta", "index": index, "delta": delta})
         events.append({"type": "content_block_stop", "index": index})
-    delta = {"stop_reason": "tool_use", "stop_sequence": None}
-    events += [{"type": "message_delta", "delta": delta, "usage": {"output_tokens": 2}}, {"type": "message_stop"}]
+    end = {"stop_reason": "tool_use", "stop_sequence": None}
+    events += [{"type": "message_delta", "delta": end, "usage": {"output_tokens": 2}}, {"type": "message_stop"}]
     return _events(events)
 
 
 def _responses(body: Any, text: str, arguments: str) -> Answer:
     part = {"type": "output_text", "text": text, "annotations": []}
-    message = {"type": "message", "id": "o1", "role": "assistant", "status": "completed", "content": [part]}
-    call = {"type": "function_call", "id": "o2", "call_id": "call_1", "name": "write", "arguments": arguments}
-    whole = {"id": "r", "object": "response", "created_at": 1, "status": "completed", "model": body["model"]}
+    message: dict[str, Any] = {
+        "type": "message",
+        "id": "o1",
+        "role": "assistant",
+        "status": "completed",
+        "content": [part],
+    }
+    call: dict[str, Any] = {
+        "type": "function_call",
+        "id": "o2",
+        "call_id": "call_1",
+        "name": "write",
+        "arguments": arguments,
+    }
+    whole: dict[str, Any] = {
+        "id": "r",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "model": body["model"],
+    }
     whole |= {"output": [message, call], "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}}
     if not body.get("stream"):
         return json_answer(whole)
@@ -456,9 +480,8 @@ async def test_a_mended_try(trust: Trust, endpoint: Endpoint, way: str, stream: 
 
     endpoint.answer = answer
     async with masking(trust, endpoint, hunyuan_mend="on") as proxy:
-        path, body = request_in(
-            way, stream=stream, **({"model": "a-model", "max_tokens": 64_000} if way == "chat" else {})
-        )
+        more: dict[str, Any] = {"model": "a-model", "max_tokens": 64_000} if way == "chat" else {}
+        path, body = request_in(way, stream=stream, **more)
         got = await ask(proxy, path, body)
     assert len(endpoint.arrived) > 1
     assert_nothing_left(endpoint.arrived)

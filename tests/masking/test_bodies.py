@@ -27,7 +27,8 @@ PHONE = "13812345678"
 
 
 def masked(body: Any, *, keeps_thinking: bool = False, stops: Callable[[], None] = lambda: None) -> tuple[Any, PutBack]:
-    body, values = copy.deepcopy(body), {}
+    values: dict[str, str] = {}
+    body = copy.deepcopy(body)
     masking = Masking({"keys", "ids"}, lambda kind, value: OF(b"", kind, value), values)
     changes = bodies.mask(body, masking, stops, keeps_thinking=keeps_thinking)
     assert bool(values) == bool(changes)
