@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from hunyuan_fix.dialects.anthropic import thinking
 from hunyuan_fix.exchange import KEY as METADATA
 from hunyuan_fix.masking import bodies
 from hunyuan_fix.masking.placeholders import FORM
@@ -548,6 +549,51 @@ async def test_thoughts_that_are_put_back(trust: Trust, endpoint: Endpoint, way:
     last = endpoint.arrived[-1].json["messages"][-2]
     thought = last["reasoning_content"] if way == "chat" else last["content"][0]["thinking"]
     assert thought == said_in(endpoint.arrived[0])
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_thoughts_that_their_endpoint_signs(trust: Trust, endpoint: Endpoint, stream: bool) -> None:
+    """They stay byte for byte both ways: the client sends back what the endpoint has signed."""
+    endpoint.answer = model
+    async with masking(trust, endpoint, hunyuan_profile="anthropic") as proxy:
+        path, body = request_in("anthropic-native", stream=stream, model="claude-sonnet-4-5")
+        thought = {"type": "thinking", "thinking": "MASKED-KEY-ABCDEFGHIJKLMNOP", "signature": "EqQBCgIYAhIM"}
+        body["messages"][1]["content"].insert(0, thought)
+        got = await ask(proxy, path, body)
+    assert got.status_code == 200, got.text
+    assert_nothing_left(endpoint.arrived)
+    assert endpoint.arrived[0].json["messages"][1]["content"][0] == thought
+    events = [json.loads(line[6:]) for line in got.text.splitlines() if line.startswith("data: {")] if stream else []
+    thoughts = "".join(event.get("delta", {}).get("thinking", "") for event in events)
+    thoughts += "" if stream else got.json()["content"][0]["thinking"]
+    assert thoughts == said_in(endpoint.arrived[0])
+    assert SECRET in got.text
+
+
+async def test_reasoning_that_its_endpoint_encrypts(trust: Trust, endpoint: Endpoint) -> None:
+    endpoint.answer = model
+    async with masking(trust, endpoint, hunyuan_profile="zenmux") as proxy:
+        path, body = request_in("responses-native", model="openai/gpt-5")
+        summary = [{"type": "summary_text", "text": "MASKED-KEY-ABCDEFGHIJKLMNOP"}]
+        item = {"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "gAAAAABo"}
+        body["input"].insert(1, item)
+        await ask(proxy, path, body)
+    assert endpoint.arrived[0].target.endswith("/responses")
+    assert_nothing_left(endpoint.arrived)
+    assert endpoint.arrived[0].json["input"][1] == item
+
+
+async def test_a_thought_that_a_signature_of_ours_carries(trust: Trust, endpoint: Endpoint) -> None:
+    """It was hidden from the client of a translated request; a later request goes to an endpoint that speaks Messages."""
+    endpoint.answer = model
+    async with masking(trust, endpoint) as proxy:
+        path, body = request_in("anthropic-native")
+        carried = {"type": "thinking", "thinking": "", "signature": thinking.signature(TEXT, omitted=True)}
+        body["messages"][1]["content"].insert(0, carried)
+        await ask(proxy, path, body)
+    assert endpoint.arrived[0].target == "/v1/messages"
+    assert_nothing_left(endpoint.arrived)
+    assert "Deploy with MASKED-KEY-" in endpoint.arrived[0].json["messages"][1]["content"][0]["thinking"]
 
 
 @pytest.mark.parametrize("given", [TEXT, [TEXT, "b", TEXT]])
