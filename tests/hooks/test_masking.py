@@ -574,7 +574,7 @@ async def test_reasoning_that_its_endpoint_encrypts(trust: Trust, endpoint: Endp
     endpoint.answer = model
     async with masking(trust, endpoint, hunyuan_profile="zenmux") as proxy:
         path, body = request_in("responses-native", model="openai/gpt-5")
-        summary = [{"type": "summary_text", "text": "MASKED-KEY-ABCDEFGHIJKLMNOP"}]
+        summary = [{"type": "summary_text", "text": f"from before: sk-{letters(43)[::-1]}"}]
         item = {"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "gAAAAABo"}
         body["input"].insert(1, item)
         await ask(proxy, path, body)
@@ -584,7 +584,7 @@ async def test_reasoning_that_its_endpoint_encrypts(trust: Trust, endpoint: Endp
 
 
 async def test_a_thought_that_a_signature_of_ours_carries(trust: Trust, endpoint: Endpoint) -> None:
-    """It was hidden from the client of a translated request; a later request goes to an endpoint that speaks Messages."""
+    """It was hidden from the client of a translated request; a later one goes to an endpoint that speaks Messages."""
     endpoint.answer = model
     async with masking(trust, endpoint) as proxy:
         path, body = request_in("anthropic-native")

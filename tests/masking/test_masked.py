@@ -140,6 +140,16 @@ def test_a_value_around_what_looks_like_one_is_masked_whole() -> None:
     assert PutBack(one.values).text(masked) == text
 
 
+def test_a_value_that_a_second_look_finds_around_a_placeholder_comes_back_whole() -> None:
+    one = masking()
+    text = "Bearer " + letters(4096) + "and.more"  # longer than the table takes at once
+    masked, _ = one.text(text)
+    again, kinds = one.text(masked)
+    assert kinds == ["key"]
+    assert FORM.fullmatch(again.removeprefix("Bearer "))
+    assert PutBack(one.values).text(again) == text
+
+
 def test_whole_numbers_become_texts() -> None:
     one = masking()
     masked, kinds = one.number(13812345678)
