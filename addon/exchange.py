@@ -430,6 +430,11 @@ class Exchange:
     wants_usage: bool = False
     """What its stream uses has to be known, such as for a budget: it is asked for where the endpoint tells it then."""
 
+    @property
+    def has_placeholders(self) -> bool:
+        """Whether its request left with placeholders: its answer must not reach the client with them."""
+        return self.put_back is not None and bool(self.put_back.values)
+
     def tell(self, kind: str, /, **data: Any) -> None:
         """Tell an event (`observe.events`): what happens to the exchange now, in names and numbers. Raises nothing."""
         if self.listener is not None:

@@ -40,7 +40,7 @@ class NativeStream(ClientStream):
         listeners = steps.listeners(exchange)
         self._heard = Listeners(listeners) if listeners else None
         self._put_back = None
-        if exchange.put_back is not None and exchange.put_back.values:
+        if exchange.has_placeholders:
             self._put_back = PutBackEvents(exchange.put_back)
         self._steps = steps
         self._dialect = NATIVE[exchange.dialect]

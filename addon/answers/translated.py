@@ -135,7 +135,7 @@ def to_client(exchange: Exchange, steps: Steps) -> ToClient | None:
     if not dialect.is_house:
         written = WrittenEvents(dialect.stream(exchange.note_of(dialect.name)), exchange.error_language)
     put_back = None
-    if exchange.put_back is not None and exchange.put_back.values:
+    if exchange.has_placeholders:
         put_back = PutBackEvents(exchange.put_back)
     listeners = steps.listeners(exchange)
     heard = Listeners(listeners) if listeners else None

@@ -652,6 +652,39 @@ async def test_a_fault_lets_nothing_out(trust: Trust, endpoint: Endpoint, monkey
     assert endpoint.arrived == []
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("way", ["chat", "anthropic", "anthropic-native", "responses-native"])
+async def test_a_fault_gives_no_placeholder_to_the_client(
+    trust: Trust, endpoint: Endpoint, way: str, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any, **__: Any) -> None:
+        raise RuntimeError(SECRET)
+
+    endpoint.answer = model
+    monkeypatch.setattr(bodies, "changed", fails)
+    async with masking(trust, endpoint, **options_of(way)) as proxy:
+        got = await ask(proxy, *request_in(way, stream=stream))
+    assert FORM.search(got.text) is None
+    assert SECRET not in got.text
+    assert got.status_code == (200 if stream else 502)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("way", ["chat", "anthropic-native"])
+async def test_an_answer_that_can_t_be_unpacked_gives_none(
+    trust: Trust, endpoint: Endpoint, way: str, stream: bool
+) -> None:
+    def packed(request: Arrived) -> Answer:
+        said = model(request)
+        return Answer(said.status, {**said.headers, "content-encoding": "x-own"}, said.chunks)
+
+    endpoint.answer = packed
+    async with masking(trust, endpoint) as proxy:
+        got = await ask(proxy, *request_in(way, stream=stream))
+    assert got.status_code == 502
+    assert FORM.search(got.text) is None
+
+
 # The prompt cache, and who has which placeholder
 
 
