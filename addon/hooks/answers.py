@@ -233,7 +233,7 @@ class Answers:
         exchange.milliseconds += (time.perf_counter() - started) * 1000
 
     def _failed(self, response: http.Response, exchange: Exchange, error: Exception) -> None:
-        """Let an answer that could not be repaired pass, but for one that may have placeholders: tools would write them."""
+        """Let an answer that could not be repaired pass, but not with placeholders: tools would write them."""
         if not exchange.has_placeholders:
             self._runtime.failed("An answer could not be repaired and passes unchanged", error)
             return
