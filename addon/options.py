@@ -35,6 +35,7 @@ from .config.page_options import PageSettings
 from .embeddings.settings import EmbeddingSettings
 from .fallbacks import FallbackSettings
 from .kept import KeepSettings
+from .masking.settings import MaskSettings
 from .mending import MendSettings
 from .model_map import ModelMapSettings
 from .observe.admin.settings import AdminSettings
@@ -73,6 +74,7 @@ class Settings(
     KeepSettings,
     AnswerCacheSettings,
     EmbeddingSettings,
+    MaskSettings,
     AdmissionSettings,
     SearchSettings,
     RetrySettings,

@@ -405,6 +405,7 @@ async def claiming(world: World) -> object:
     return answer.json()["Response"].get("Error")
 
 
+SECRETIVE = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": f"sk-{'a1' * 20}"}]}
 BROWSER = after(CHAT, authorization="", origin=PAGE, sec_fetch_site="cross-site")
 WITH_TOKENS = {"hunyuan_client_tokens_file": "{folder}/clients.toml"}
 BY_TOKEN = after(CHAT, authorization=f"Bearer {TOKEN}")
@@ -427,6 +428,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_embedding_cache": ("use", after(TWICE, path="/embeddings"), {}),
     "hunyuan_embedding_cache_bytes": ("1m", vector_store, {"hunyuan_store": "sqlite:{folder}/store"}),
     "hunyuan_embedding_overlong": ("error", after(LONG_TEXT, path="/embeddings"), {}),
+    "hunyuan_mask": ("keys,ids", after(SECRETIVE), {}),
     "hunyuan_models": ("*-lite=hunyuan-pro", after(CHAT), {}),
     "hunyuan_cascade": ("never", IMAGES, {}),
     "hunyuan_vision_model": ("eyes-vision", IMAGES, {}),

@@ -95,6 +95,12 @@ BEFORE_THE_RULES = {
         "later turn.",
         "documents/pdf.py",
     ),
+    "masking": Explanation(
+        "What looks like a key leaves as a placeholder, and phone, identity and card numbers do: `hunyuan_mask`. The "
+        "same value always has the same placeholder.",
+        "What an agent reads goes to a vendor in every later turn: [masking.md](masking.md).",
+        "steps/mask.py",
+    ),
     "cascade": Explanation(
         "An image becomes a description by the vision model (`hunyuan_vision_model`), or a note that says why there is "
         "none: parts in the shape of any dialect, data URLs and bare base64 inside texts and inside the strings of "
@@ -231,6 +237,12 @@ REFUSALS = {
 }
 
 ANSWERS = {
+    "answer-masking": Explanation(
+        "Where the model wrote a placeholder, the client gets the value, in texts and in the arguments of calls: "
+        "`hunyuan_mask`.",
+        "A tool that is called with a placeholder would write it into a file.",
+        "answers/placeholders.py",
+    ),
     "answer-error": Explanation(
         "An error answer gets its honest status; the vendor's own error stays under `error.vendor`.",
         "Seen: a rate limit comes as HTTP 400 with code 2003, which no client tries again.",
