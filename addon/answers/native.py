@@ -58,13 +58,13 @@ class NativeStream(ClientStream):
 
     def _changed(self, data: bytes) -> list[bytes]:
         sent = self._repaired(data)
-        if self._heard is not None:
-            self._heard.feed(b"".join(sent))
-            if self._heard.failure is not None:
-                self._log(self._heard.failure)
         if self._put_back is not None:
             data = self._put_back.feed(b"".join(sent))
             sent = _pieces(data + (self._put_back.finish() if self._ended else b""))
+        if self._heard is not None:  # what its client gets: some of it is kept
+            self._heard.feed(b"".join(sent))
+            if self._heard.failure is not None:
+                self._log(self._heard.failure)
         return sent
 
     @property

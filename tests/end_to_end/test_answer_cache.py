@@ -58,7 +58,7 @@ async def ask(client: httpx.AsyncClient, said: str = SECRET, **headers: str) -> 
 
 
 def is_hit(answer: httpx.Response) -> bool:
-    return answer.headers.get("x-hunyuan-cache") == "hit"
+    return bool(answer.headers.get("x-hunyuan-cache") == "hit")
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])

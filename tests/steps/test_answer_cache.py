@@ -433,6 +433,53 @@ async def test_an_answer_grows_old(trust: Trust):
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_what_was_masked_comes_back_with_its_value(trust: Trust, streamed: bool):
+    """A hit passes by the step that puts values back: what is kept has them by then."""
+    key = "sk-Zx81Qm4Lr72Tn95Vb03Kc68Wd"
+
+    def echoing(request: Arrived) -> Answer:
+        return answering({"content": f"It is {request.json['messages'][-1]['content']}"}, "stop")(request)
+
+    async with served(trust, echoing, **USE, hunyuan_mask="keys") as (endpoint, _, ask):
+        question = [{"role": "user", "content": f"my key {key} ok"}]
+        answers = [await ask(messages=question, stream=stream) for stream in (streamed, False, True)]
+        assert [is_hit(answer) for answer in answers] == [False, True, True]
+        assert key.encode() not in endpoint.arrived[0].body
+        for answer in answers:
+            assert said(answer)["choices"][0]["message"]["content"] == f"It is my key {key} ok"
+
+
+@pytest.mark.parametrize("path", [MESSAGES, RESPONSES])
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_so_it_does_where_the_endpoint_speaks_the_format_itself(trust: Trust, path: str, streamed: bool):
+    key = "sk-Zx81Qm4Lr72Tn95Vb03Kc68Wd"
+
+    def echoing(request: Arrived) -> Answer:
+        asked = request.json.get("messages") or request.json["input"]
+        said_there = asked[0]["content"] if isinstance(asked[0]["content"], str) else asked[0]["content"][0]["text"]
+        answer = native(request)
+        return Answer(
+            headers={"content-type": answer.headers["content-type"]},
+            chunks=[
+                chunk.replace("好".encode(), said_there.encode())
+                for chunk in list(answer.chunks)  # type: ignore[arg-type]
+            ],
+        )
+
+    form = "anthropic-native" if path == MESSAGES else "responses-native"
+    question = [{"role": "user", "content": f"my key {key} ok"}]
+    more = {"messages": question} if path == MESSAGES else {"input": question, "store": False}
+    async with served(trust, echoing, **NATIVE, hunyuan_mask="keys") as (endpoint, _, ask):
+        answers = [await ask(path, model="hy3", stream=stream, **more) for stream in (streamed, False, True)]
+        assert [is_hit(answer) for answer in answers] == [False, True, True]
+        assert endpoint.arrived[0].target.endswith(path)
+        assert key.encode() not in endpoint.arrived[0].body
+        for answer in answers:
+            assert key in json.dumps(said(answer, form))
+            assert "MASKED" not in answer.text
+
+
 async def test_observed_requests_pass(trust: Trust):
     async with served(trust, **USE) as (endpoint, _, ask):
         await ask()
@@ -598,7 +645,7 @@ def native(request: Arrived) -> Answer:
             {"type": "text", "text": ""},
         ]
         starts.append({**blocks[2], "input": {}})
-        arguments = json.dumps(call)
+        arguments = json.dumps(call, ensure_ascii=False)
         deltas: list[list[dict[str, Any]]] = [
             [{"type": "thinking_delta", "thinking": "Lo"}, {"type": "thinking_delta", "thinking": "ok."}],
             [{"type": "text_delta", "text": "Answer "}, {"type": "text_delta", "text": "好"}],
@@ -630,7 +677,7 @@ def native(request: Arrived) -> Answer:
                 "status": "completed",
             },
         ]
-        items[2]["arguments"] = json.dumps(call)
+        items[2]["arguments"] = json.dumps(call, ensure_ascii=False)
         response: dict[str, Any] = {"id": "resp_1", "object": "response", "created_at": 1, "model": "hy3"}
         response |= {"status": "completed", "output": items, "usage": {"input_tokens": 11, "output_tokens": 7}}
         if not is_stream:
