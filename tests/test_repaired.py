@@ -108,9 +108,9 @@ def test_other_formats_as_the_proxy_translates_them(dialect: Any, body: dict[str
 def test_the_steps_that_are_left_out_are_known():
     """A new step of the pipeline must be looked at here: is it the body's, and pure?"""
     assert [step.__name__ for step in STEPS] == [
-        *("PromptCame", "Runaway", "KeepAnswers", "ModelMap", "ModelNames", "Successor", "ToolModel", "KeepToBudget"),
-        *("ReasoningMemory", "ReadDocuments", "Mask", "DescribeImages", "MaskMore", "JsonAsked", "ContinueAsked"),
-        *("Rules", "Overlong"),
+        *("PromptCame", "Runaway", "KeepAnswers", "ModelMap", "ModelNames", "Successor", "ToolModel"),
+        *("ReasoningMemory", "AnswerCache", "KeepToBudget", "ReadDocuments", "Mask", "DescribeImages", "MaskMore"),
+        *("JsonAsked", "ContinueAsked", "Rules", "Overlong"),
         *("PromptCache", "JsonAnswers", "WebSearch", "AutoContinue"),
     ]
     assert {Overlong, ReadDocuments, Runaway} <= set(STEPS)

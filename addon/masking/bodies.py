@@ -207,7 +207,8 @@ def _is_redacted(part: JsonObject) -> bool:
 
 
 def _is_free(key: str, part: JsonObject) -> bool:
-    return key in _FREE or (key == "input" and part.get("type") in _CALLS)
+    kind = part.get("type")
+    return key in _FREE or (key == "input" and isinstance(kind, str) and kind in _CALLS)
 
 
 def _spelt_out(path: _Path) -> str:

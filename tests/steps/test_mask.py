@@ -31,8 +31,7 @@ def test_nothing_that_leaves_is_made_before_it() -> None:
     for steps in (chat, native):
         assert steps.index("ReadDocuments") < steps.index(Mask.__name__) < steps.index("DescribeImages")
         assert steps.index("DescribeImages") < steps.index(MaskMore.__name__)
-    assert chat.index("ReasoningMemory") < chat.index(Mask.__name__)
-    assert native.index(Mask.__name__) < native.index("ReasoningMemory")
+        assert steps.index("ReasoningMemory") < steps.index("AnswerCache") < steps.index(Mask.__name__)
     assert native.index("NativeFields") < native.index(MaskMore.__name__)
 
 
