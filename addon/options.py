@@ -45,6 +45,7 @@ from .observe.traces.settings import TraceSettings
 from .plugins.settings import PluginSettings
 from .profile_folder import ProfileSettings
 from .route import RouteSettings
+from .recording.settings import RecordingSettings
 from .rules.settings import FoldSettings, RuleSettings
 from .runaway import RunawaySettings
 from .search.program import SearchSettings
@@ -71,6 +72,7 @@ class Settings(
     StoreSettings,
     KeepSettings,
     EmbeddingSettings,
+    RecordingSettings,
     AdmissionSettings,
     SearchSettings,
     RetrySettings,

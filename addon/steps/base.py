@@ -21,6 +21,7 @@ from ..observe.metrics import Metrics
 from ..observe.prompt_cache import PromptCacheLedger
 from ..options import Settings
 from ..plugins.failures import Failures
+from ..recording.recordings import Recordings
 from ..runaway.memory import RunawayMemory
 from ..stores import Chain
 from ..upstream.chat_calls import ChatCalls
@@ -76,6 +77,10 @@ class StepRuntime(Protocol):
     @property
     def vectors(self) -> KeptVectors:
         """The vectors of texts that were asked for before."""
+
+    @property
+    def recordings(self) -> Recordings:
+        """What answers are recorded in, or come from again."""
 
     @property
     def spending(self) -> Spending:
