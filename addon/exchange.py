@@ -358,6 +358,12 @@ class Exchange:
     """What its client asks for in the header `x-hunyuan-json`; `""`: nothing."""
     cache_wish: str = ""
     """What its client asks for in the header `x-hunyuan-cache` (`kept.cache_wish`); `""`: nothing."""
+    run_wish: str = ""
+    """The run that its client says it belongs to, in the header `x-hunyuan-run`; `""`: none."""
+    fetching: Any = None
+    """What is known of a request whose answer is to be kept (`steps.answer_cache.Fetching`), until it is."""
+    given_again: bool = False
+    """Its answer was given before, and costs nothing."""
     lookup: Any = None
     """The texts of an embeddings request, and the vectors that are known (`embeddings.known.Lookup`)."""
     answer_headers: dict[str, str] = field(default_factory=dict)
@@ -540,6 +546,9 @@ _UNDER_WAY = (
     "mapped",
     "json_wish",
     "cache_wish",
+    "run_wish",
+    "fetching",
+    "given_again",
     "lookup",
     "answer_headers",
     "continue_wish",

@@ -15,6 +15,7 @@ from .access.cors import OriginSettings
 from .access.listeners import ListenerSettings
 from .access.secrets import SecretSettings
 from .admission.accounts import AdmissionSettings
+from .answer_cache.settings import AnswerCacheSettings
 from .answers.json_repair.settings import JsonSettings
 from .answers.rounds.settings import ContinueSettings
 from .budgets.settings import BudgetSettings
@@ -71,6 +72,7 @@ class Settings(
     FlowSettings,
     StoreSettings,
     KeepSettings,
+    AnswerCacheSettings,
     EmbeddingSettings,
     RecordingSettings,
     AdmissionSettings,

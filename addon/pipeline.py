@@ -19,6 +19,7 @@ from .exchange import Change, Exchange, JsonObject, Response, printable
 from .options import Settings
 from .plugins import places
 from .steps import plugin_step
+from .steps.answer_cache import AnswerCache
 from .steps.auto_continue import AutoContinue, ContinueAsked
 from .steps.auto_continue import needs_chat as rounds_need_chat
 from .steps.base import Outcome, Step, StepRuntime
@@ -55,8 +56,9 @@ STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
     ToolModel,
-    KeepToBudget,
     ReasoningMemory,
+    AnswerCache,
+    KeepToBudget,
     ReadDocuments,
     DescribeImages,
     JsonAsked,
@@ -102,10 +104,11 @@ NATIVE_STEPS: tuple[type[Step], ...] = (
     ModelNames,
     Successor,
     ToolModel,
+    ReasoningMemory,
+    AnswerCache,
     KeepToBudget,
     ReadDocuments,
     DescribeImages,
-    ReasoningMemory,
     NativeFields,
     Overlong,
     PromptCache,

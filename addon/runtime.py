@@ -15,6 +15,8 @@ from .access.rate_limits import RateLimits
 from .access.secrets import Secrets, SecretSettings
 from .admission import Admission
 from .admission.leases import Leases
+from .answer_cache.kept import CachedAnswers
+from .answer_cache.runs import Takes
 from .answers.seen_models import SeenModels
 from .budgets.settings import BudgetSettings
 from .budgets.spending import Spending
@@ -66,7 +68,7 @@ from .profile_folder import ProfileFolder
 from .recording.recordings import Recordings
 from .relay import Relay
 from .runaway.memory import RunawayMemory
-from .stores import NOWHERE, Placed
+from .stores import NOWHERE, Chain, Placed
 from .stores.redis import redis_client
 from .texts.terminal import say
 from .upstream.calls import Calls
@@ -100,8 +102,8 @@ class Runtime:
             self.sinks.add(sink)
         self.traces = Traces(self.sinks)
         self.ledger = Ledger(self.sinks)
-        self.prompt_cache = PromptCacheLedger()
-        self.runaway = RunawayMemory()
+        self.prompt_cache, self.runaway = PromptCacheLedger(), RunawayMemory()
+        self.learnt, self.seen_models = Learnt(), SeenModels()
         self.plugins = PluggedIn(self.sinks)
         self.metrics.read_from(self._readings)
         self.workers = Workers()
@@ -112,13 +114,12 @@ class Runtime:
         self.chain = stores.Chain(stores.Memory(settings.cache_entries, settings.cache_bytes))
         self.kept = KeptAnswers(part(settings, KeepSettings))
         self.reasoning = KeptReasoning(part(settings, KeepSettings), self.kept.chain)
-        self.vectors = KeptVectors()
-        self.recordings = Recordings()
+        self.vectors, self.answers = KeptVectors(), CachedAnswers()
+        self.takes, self.recordings = Takes(), Recordings()
         calls = Calls(self.http_client, self.gate)
         self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
         self.batches, self.chat_calls = EmbeddingBatches(calls), ChatCalls(calls)
         self.relay = Relay(self.http_client, self.gate, self.workers, clocks=calls.clocks)
-        self.learnt, self.seen_models = Learnt(), SeenModels()
         self.secrets = Secrets(sealing.use)
         self.call_keys = CallKeys(lambda: self.secrets.providers, lambda: self.secrets.key, lambda: self.secrets.cloud)
         self.limits = RateLimits(lambda client: self.secrets.tokens.quota(client, self._settings))
@@ -129,7 +130,7 @@ class Runtime:
         self.config = HotChange(OPTIONS)
         self.profile_folder = ProfileFolder(lambda: self.config.again(profile_folder.OPTION))
         self._watcher = Watcher(self.config.look, self._look_at_secrets, self.profile_folder.look)
-        self._placed = [Placed(self.chain), Placed(self.kept.chain), Placed(self.vectors.chain)]
+        self._placed = [Placed(kept.chain) for kept in (self, self.kept, self.vectors, self.answers)]
         self._leases: Leases | None = None
         self._shared_in: str | None = None
         """The URL of the Redis that limits are shared in."""
@@ -192,7 +193,8 @@ class Runtime:
         webhook = self.alerts.webhook.address.configured(settings.alert_webhook_file)
         places = (settings.store, settings.store_max_bytes)
         vectors_in = (settings.store.beside("vectors.sqlite3"), settings.embedding_cache_bytes)
-        wanted = [places, places if settings.keep == "store" else NOWHERE, vectors_in]
+        answers_in = (settings.store.beside("answers.sqlite3"), settings.answer_cache_bytes)
+        wanted = [places, places if settings.keep == "store" else NOWHERE, vectors_in, answers_in]
         moves = [placed.opened(place) for placed, place in zip(self._placed, wanted, strict=True)]
         traces = self.traces.prepared(part(settings, TraceSettings))
         recording = self.recordings.opened(settings.answer_cache, settings.recording)
@@ -268,7 +270,6 @@ class Runtime:
 
     def _checks(self) -> list[Check]:
         """What the proxy's health consists of, in the order of docs/operations.md. Each name is a label of a metric."""
-        chains = [self.chain, self.kept.chain, self.vectors.chain]
         traffic = Traffic(
             open_circuits=self.breaker.open,
             lent_key=lambda: self.secrets.key,
@@ -281,8 +282,8 @@ class Runtime:
             Check("vision", traffic.vision),
             Check("clock", traffic.clock),
             Check("ca", self.authority.look),
-            Check("sqlite", SqliteCheck(chains, lambda: self._settings.store.sqlite).look),
-            Check("redis", RedisCheck(chains, lambda: self._counters, self.admission.state).look),
+            Check("sqlite", SqliteCheck(self._chains(), lambda: self._settings.store.sqlite).look),
+            Check("redis", RedisCheck(self._chains(), lambda: self._counters, self.admission.state).look),
             Check("disk", DiskCheck(self._written).look),
             Check("files", FilesCheck(self._unusable).look),
             Check("queue", QueueCheck(self.admission.state).look),
@@ -291,6 +292,10 @@ class Runtime:
             Check("faults", FaultsCheck(lambda: self.failures).look),
             Check("plugins", self.plugins.check.look),
         ]
+
+    def _chains(self) -> list[Chain]:
+        """Of all that is kept."""
+        return [placed.chain for placed in self._placed]
 
     def _written(self) -> list[Path]:
         """Files that are written."""
@@ -345,9 +350,7 @@ class Runtime:
             yield statistics.BUDGET_USED, labels, ratio
         yield statistics.BUDGET_UNPRICED, (), self.spending.unpriced
         yield statistics.BUDGETS_FAILING, (), self.spending.is_failing
-        yield from store_counts.readings(
-            [*self.chain.counts(), *self.kept.chain.counts(), *self.vectors.chain.counts()]
-        )
+        yield from store_counts.readings([count for chain in self._chains() for count in chain.counts()])
         if admission.leases is not None:
             yield statistics.LEASES_HELD, (), admission.leases.held
             yield statistics.LEASES_ANSWERED, (), admission.leases.answers
@@ -382,7 +385,7 @@ class Runtime:
         await asyncio.to_thread(self.log_file.close)
         await asyncio.to_thread(self.traces.close)
         counters = [self._counters.aclose] if self._counters is not None else []
-        chains = [self.chain.aclose, self.kept.chain.aclose, self.vectors.chain.aclose]
+        chains = [chain.aclose for chain in self._chains()]
         calls = [self.spending.aclose, self.admin.aclose, self.alerts.aclose, self.relay.aclose, self.admission.aclose]
         self.recordings.close()
         for close in (*calls, *chains, self.http_client.aclose, *counters):
@@ -398,6 +401,7 @@ class Runtime:
         self._leases = Leases(redis_client(redis)) if redis else None
         old, self._counters = self._counters, redis_client(redis) if redis else None
         self.limits.share(self._counters)
+        self.takes.share(self._counters)
         if old is not None:
             self._keep_until_done(old.aclose(), "hunyuan-fix closes Redis")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -32,6 +32,8 @@ _NO_SAY: Final = frozenset(
     }
 )
 """Fields of a request that have no say in what is answered."""
+_LONGEST: Final = 300
+"""Characters of something volatile: what is longer is none."""
 _CACHE_MARK: Final = "cache_control"
 """A mark for the endpoint's prompt cache, at a part of a message."""
 _CALL_IDS: Final = frozenset({"tool_call_id", "tool_use_id", "call_id"})
@@ -56,17 +58,20 @@ class Asked:
     key: bytes
 
     def key_for(self, caller: bytes, base_url: str) -> bytes:
-        """The key of an answer that `caller` (`Exchange.caller`) got at an endpoint: no other caller's, no other one's."""
+        """The key of an answer that `caller` (`Exchange.caller`) got at an endpoint."""
         return hashlib.sha256(json_body.serialise([caller.hex(), base_url, self.key.hex()])).digest()[:DIGEST]
 
 
-def asked(exchange: Exchange) -> Asked:
-    """What the request in `exchange.chat` asks, once its model is known. In linear time; large ones in a thread."""
+def asked(exchange: Exchange, wishes: Mapping[str, str]) -> Asked:
+    """What the request in `exchange.chat` asks, once its model is known. In linear time; large ones in a thread.
+
+    `wishes`: what is done with its answer here, by the names of headers (`x-hunyuan-json`).
+    """
     body = exchange.chat
     form = exchange.dialect if exchange.dialect in NATIVE else CHAT
     stable = _stable_text(exchange.program)
     numbers: dict[str, str] = {}
-    matters: JsonObject = {}
+    matters: JsonObject = {**wishes}
     for name in sorted(body):
         # Where a Responses request passes the steps, what is said in it is shown as messages beside its own items.
         shown = name == "messages" and form == rule_names.RESPONSES_NATIVE
@@ -84,7 +89,7 @@ def _canonical(value: Any, stable: Callable[[str], str], numbers: dict[str, str]
         return [_canonical(item, stable, numbers) for item in value]
     if not isinstance(value, dict):
         return value
-    kind = value.get("type")
+    kind = given if isinstance(given := value.get("type"), str) else ""
     made: JsonObject = {}
     for name in sorted(value):
         given = value[name]
@@ -112,13 +117,14 @@ def _stable_text(program: str) -> Callable[[str], str]:
 
 
 def _emptied(text: str, begins: str, ends: str) -> str:
-    """`text` without what stands between the two, wherever they do. In linear time."""
-    kept, at = [], 0
-    while (start := text.find(begins, at)) >= 0:
-        inside = start + len(begins)
-        end = text.find(ends, inside)
-        kept.append(text[at:inside])
-        at = end if end >= 0 else len(text)
+    """`text` without what stands between the two, wherever they do near each other. In linear time."""
+    kept, at, start = [], 0, 0
+    while (start := text.find(begins, start)) >= 0:
+        start += len(begins)
+        end = text.find(ends, start, start + _LONGEST + len(ends))
+        if end >= 0:
+            kept.append(text[at:start])
+            at = start = end
     return "".join((*kept, text[at:]))
 
 

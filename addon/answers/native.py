@@ -89,7 +89,7 @@ class NativeStream(ClientStream):
             return [sse.COMMENT + b"\n\n"]
         if self._is_told or self._parser.is_within:
             return []
-        return [_written(event) for event in self._dialect.keep_alive(self._note)] or [sse.COMMENT + b"\n\n"]
+        return [event_bytes(event) for event in self._dialect.keep_alive(self._note)] or [sse.COMMENT + b"\n\n"]
 
     def _event(self, event: sse.Event) -> bytes:
         sent = self._sent(event)
@@ -121,7 +121,7 @@ class NativeStream(ClientStream):
         if why not in self._reasons:
             self._reasons.add(why)
             self._exchange.note([Change(self._dialect.name, "", why)])
-        return b"".join(map(_written, events))
+        return b"".join(map(event_bytes, events))
 
     def _end(self) -> bytes:
         """What the end of the stream cut off, if clients can read it, and the events that are missing."""
@@ -137,7 +137,7 @@ class NativeStream(ClientStream):
             missing = [event for event in self._dialect.closing(self._note) if not self._is_over(event)]
         if missing:
             self._exchange.note([Change(rule_names.STREAM_END, "", why)])
-        return last + b"".join(map(_written, missing))
+        return last + b"".join(map(event_bytes, missing))
 
     def _is_over(self, closing: JsonObject) -> bool:
         return self._last in (closing["type"], "error")
@@ -149,7 +149,7 @@ class NativeStream(ClientStream):
         error = json_body.parse_object(whole.error_for(self._exchange, answer).body) or {}
         given = error.get("error")
         events = self._dialect.failure(given if isinstance(given, dict) else {}, self._note, self._state)
-        return _pieces(b"".join(map(_written, events)))
+        return _pieces(b"".join(map(event_bytes, events)))
 
 
 def repair_answer(exchange: Exchange, text: bytes, steps: Steps = NO_STEPS) -> Response | bytes | None:
@@ -185,7 +185,7 @@ def _streamed(exchange: Exchange, body: JsonObject, steps: Steps) -> bytes:
     changes = [Change(rule_names.STREAM, "", "a whole answer, where a stream was asked for")]
     exchange.note([*changes, Change(dialect.name, "", why)] if why else changes)
     steps.answer(exchange, body)
-    return b"".join(map(_written, dialect.as_events(body)))
+    return b"".join(map(event_bytes, dialect.as_events(body)))
 
 
 def _note(exchange: Exchange, body: JsonObject, outline: JsonObject) -> None:
@@ -239,7 +239,8 @@ def _ends(chunk: JsonObject) -> bool:
     return bool(chunk.get("error") or (choices and choices[0].get("finish_reason")))
 
 
-def _written(event: JsonObject) -> bytes:
+def event_bytes(event: JsonObject) -> bytes:
+    """An event of a stream, under the name of its type."""
     name = str(event["type"]).encode() if "type" in event else b"error"
     return b"event: " + name + b"\n" + sse.event(json_body.serialise(event))
 

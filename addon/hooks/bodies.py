@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from mitmproxy import http
 
 from .. import events, pipeline, profiles, session, texts
-from ..answers import whole_body
+from ..answers import given_again, whole_body
 from ..answers.translated import NO_STEPS
 from ..config.option import part
 from ..dialects import DIALECTS, SIGNED
@@ -250,6 +250,10 @@ class Bodies:
 
     async def _in_clients_format(self, exchange: Exchange, response: Response) -> Response:
         """A step's answer as the client gets it: as a stream if it asked for one, in its format."""
+        if exchange.given_again:
+            return await self._runtime.workers.run(
+                lambda _: given_again.response(exchange, response.body), len(response.body)
+            )
         dialect = DIALECTS[exchange.dialect]
         if dialect.house != "chat" and (dialect.house != "embeddings" or dialect.is_house):
             return response

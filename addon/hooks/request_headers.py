@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -16,6 +16,7 @@ from ..access import callers, cors, keys
 from ..access.callers import Caller
 from ..access.keys import Destination, Withheld
 from ..access.token_search import RedactedStream
+from ..answer_cache.settings import RUN_HEADER
 from ..answers import model_list
 from ..answers.json_repair import settings as json_settings
 from ..answers.rounds import settings as continue_settings
@@ -60,10 +61,10 @@ FALLBACK_HEADER = "x-hunyuan-fallback"
 """Request header: `off` where its own model is to answer, or none. It goes no further."""
 _ASKED = (
     *(MODE_HEADER, RUNAWAY_HEADER, TAG_HEADER, FALLBACK_HEADER),
-    *(json_settings.HEADER, continue_settings.HEADER, cache_wish.HEADER),
+    *(json_settings.HEADER, continue_settings.HEADER, cache_wish.HEADER, RUN_HEADER),
 )
-_LONGEST_TAG = 200
-"""Characters of a tag that count."""
+_LONGEST_TAG = 300
+"""Characters of a tag, and of a run's name, that count."""
 _ASKING = frozenset(name.encode() for name in _ASKED)
 _ROOT = ("/", "/?")
 
@@ -157,13 +158,9 @@ class RequestHeaders:
                 exchange.caller = keys.identity(caller, flow.request.headers, user)
             exchange.query = flow.request.path.partition("?")[2]
             exchange.may_run_on = may_run_on
-            exchange.stays = asked.get(FALLBACK_HEADER) == "off"
             exchange.elsewhere = route.elsewhere
             exchange.borrows = self._calls_elsewhere and self._withheld(flow, caller) is None
-            exchange.tag = printable(asked.get(TAG_HEADER, "")[:_LONGEST_TAG])
-            exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))
-            exchange.cache_wish = cache_wish.wish(asked.get(cache_wish.HEADER, ""))
-            exchange.continue_wish = continue_settings.wish(asked.get(continue_settings.HEADER, ""))
+            _note_wishes(exchange, asked)
             answer = answer or signed.begin(exchange)
             if answer is None and self._settings.budgets and not exchange.dialect and flow.request.method == "POST":
                 answer = await self._over_budget(exchange)
@@ -614,3 +611,13 @@ def _listener_names(flow: http.HTTPFlow) -> Collection[str]:
 def _behind(route: Route) -> str:
     """The value of `PROFILE`."""
     return route.profile + (SHUT_DOWN if profiles.shut_down(route.address.host) else "")
+
+
+def _note_wishes(exchange: Exchange, asked: Mapping[str, str]) -> None:
+    """Note what a client asks for in headers of ours."""
+    exchange.stays = asked.get(FALLBACK_HEADER) == "off"
+    exchange.tag = printable(asked.get(TAG_HEADER, "")[:_LONGEST_TAG])
+    exchange.json_wish = json_settings.wish(asked.get(json_settings.HEADER, ""))
+    exchange.cache_wish = cache_wish.wish(asked.get(cache_wish.HEADER, ""))
+    exchange.run_wish = asked.get(RUN_HEADER, "")[:_LONGEST_TAG]
+    exchange.continue_wish = continue_settings.wish(asked.get(continue_settings.HEADER, ""))

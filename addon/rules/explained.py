@@ -241,6 +241,13 @@ ANSWERS = {
         "Models end long answers at a limit that their client didn't set (microsoft/RD-Agent#1343).",
         "steps/auto_continue.py",
     ),
+    "answer-cache": Explanation(
+        "A request that asks the same as an earlier one gets its answer again, which costs nothing: "
+        "`hunyuan_answer_cache`, [answer-cache.md](answer-cache.md).",
+        "Tests, retries and repeated runs ask the same, and pay each time (RD-Agent's own cache has neither model nor "
+        "parameters in its key).",
+        "steps/answer_cache.py",
+    ),
     "answer-cors": Explanation(
         "For a web page of `hunyuan_allowed_origins`: an answer without CORS headers gets them, a preflight without an "
         "answer is answered.",

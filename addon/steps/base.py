@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from ..access.call_keys import CallKeys
+from ..answer_cache.kept import CachedAnswers
+from ..answer_cache.recordings import Recordings
+from ..answer_cache.runs import Takes
 from ..answers.heard import Listener
 from ..budgets.spending import Spending
 from ..cascade import Cascade
@@ -21,7 +24,6 @@ from ..observe.metrics import Metrics
 from ..observe.prompt_cache import PromptCacheLedger
 from ..options import Settings
 from ..plugins.failures import Failures
-from ..recording.recordings import Recordings
 from ..runaway.memory import RunawayMemory
 from ..stores import Chain
 from ..upstream.chat_calls import ChatCalls
@@ -75,12 +77,20 @@ class StepRuntime(Protocol):
         """What agents did that their requests no longer show."""
 
     @property
-    def vectors(self) -> KeptVectors:
-        """The vectors of texts that were asked for before."""
+    def answers(self) -> CachedAnswers:
+        """Answers that were given before."""
+
+    @property
+    def takes(self) -> Takes:
+        """Counts the identical requests of runs."""
 
     @property
     def recordings(self) -> Recordings:
-        """What answers are recorded in, or come from again."""
+        """The run of an agent that is recorded, or answered from its recording."""
+
+    @property
+    def vectors(self) -> KeptVectors:
+        """The vectors of texts that were asked for before."""
 
     @property
     def spending(self) -> Spending:

@@ -291,7 +291,10 @@ async def test_what_is_known_costs_nothing_under_a_spent_budget_too(trust: Trust
     kept: dict[str, Any] = {**CACHE, "hunyuan_store": f"sqlite:{tmp_path / 'store.sqlite3'}"}
     async with served(trust, **kept) as (there, _, ask):
         await ask("one")
-        spent: dict[str, Any] = {"hunyuan_budgets": "all day 0 tokens", "hunyuan_budgets_file": str(tmp_path / "budgets")}
+        spent: dict[str, Any] = {
+            "hunyuan_budgets": "all day 0 tokens",
+            "hunyuan_budgets_file": str(tmp_path / "budgets"),
+        }
         url, headers = f"http://{LOCAL}:{there.port}", {"authorization": "Bearer k"}
         async with run_proxy(trust, url, **kept, **spent) as proxy, proxy.client() as client:
             known, new = [

@@ -70,3 +70,21 @@ KEPT_CALL_REFUSED = Entry(
     advice="the message says why",
     retry=False,
 )
+RUN_UNREADABLE = Entry(
+    status=400,
+    code="run_unreadable",
+    message="The header x-hunyuan-run names a run as NAME or NAME/TAKE, each of at most 100 characters. Nothing was "
+    "sent.",
+    when="the header `x-hunyuan-run` isn't `NAME` or `NAME/TAKE`",
+    advice="give the run a short name",
+    retry=False,
+)
+RUN_NEEDS_REDIS = Entry(
+    status=400,
+    code="run_needs_redis",
+    message="Several workers serve here, and each sees only some of the requests of a run: x-hunyuan-run needs "
+    "hunyuan_store=redis://… and a take, as NAME/TAKE. Nothing was sent.",
+    when="a request belongs to a run (`x-hunyuan-run`), and several workers serve without a Redis, or it names no take",
+    advice="`hunyuan_store=redis://…` and `x-hunyuan-run: NAME/TAKE`; or one worker",
+    retry=False,
+)
