@@ -163,7 +163,8 @@ class HunyuanFix:
             listeners.check(open_to, settings, password=password)
             if self._problems:
                 self.process.starting.refuse(ctx.master, self._problems)
-            recording.check(settings.answer_cache, settings, settings.mode, open_to, shared=worker_place.own() is not None)
+            is_shared = worker_place.own() is not None
+            recording.check(settings.answer_cache, settings, settings.mode, open_to, is_shared=is_shared)
             made = transport(option, settings, proxy_modes.upstream_proxy(option))
             made = replace(made, offline=settings.answer_cache == "replay")
             self.runtime.configure(settings, made)

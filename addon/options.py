@@ -45,8 +45,8 @@ from .observe.log_file import LogSettings
 from .observe.traces.settings import TraceSettings
 from .plugins.settings import PluginSettings
 from .profile_folder import ProfileSettings
-from .route import RouteSettings
 from .recording.settings import RecordingSettings
+from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
 from .runaway import RunawaySettings
 from .search.program import SearchSettings

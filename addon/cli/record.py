@@ -16,6 +16,7 @@ from .arguments import Parser
 from .launch import parse
 from .recording import OPTIONS, named_agent, shown, tell
 
+
 def main(arguments: Sequence[str], prefix: str) -> int:
     """Run the agent, and say what was recorded. Returns the agent's exit status, or that of `run` in its place."""
     parser = Parser(

@@ -1,4 +1,4 @@
-"""What `hunyuan-fix record` and `hunyuan-fix replay` have in common: an agent run with a proxy of its own and a file."""
+"""What `hunyuan-fix record` and `hunyuan-fix replay` share: an agent, a proxy of its own, and a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..texts.terminal import say
 from .agents.session import run_agent
 from .agents.table import of_command
 from .arguments import Parser
-from .launch import Launch, divided, given_language, parse
+from .launch import AgentCall, Launch, divided, given_language, parse
 
 MODEL, FOR = "--model", "--for"
 OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
@@ -78,10 +78,9 @@ def run(given: Given, what: str, prefix: str, key: str | None = None) -> tuple[i
     settings = [f"{ANSWER_CACHE}={what}", f"{RECORDING}={given.file}"]
     options = [*given.options, *(word for setting in settings for word in ("--set", setting))]
     launch = parse([*options, "--", *given.words], prefix, what)
-    assert launch.agent is not None, "there are words after --"
     with tempfile.TemporaryDirectory(prefix="hunyuan-fix-", ignore_cleanup_errors=True) as folder:
         report = Path(folder) / "report.json"
-        status = run_agent(launch, launch.agent, key=key, environment={REPORT: str(report)})
+        status = run_agent(launch, launch.agent or AgentCall(()), key=key, environment={REPORT: str(report)})
         try:
             told: Mapping[str, Any] = json.loads(report.read_text("utf-8"))
         except (OSError, ValueError):
@@ -108,5 +107,3 @@ def shown(path: Path) -> str:
         return shlex.quote(str(path.relative_to(Path.cwd())))
     except (ValueError, OSError):
         return shlex.quote(str(path))
-
-

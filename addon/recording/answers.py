@@ -10,6 +10,8 @@ from ..exchange import JsonObject
 from ..wire import call_ids
 
 _IDS: Final = frozenset({"id", "call_id", "item_id", "tool_call_id", "tool_use_id", "request_id", "response_id"})
+_TIME: Final = 1_735_689_600
+"""When each recorded answer was made, in seconds since 1970: the beginning of 2025. 0 is no time."""
 _TIMES: Final = frozenset({"created", "created_at", "completed_at"})
 _LEFT_OUT: Final = frozenset({"system_fingerprint"})
 _STEM: Final = re.compile(r"(?:[A-Za-z]{1,20}[_-]){0,2}")
@@ -43,7 +45,7 @@ def stable(answer: JsonObject, call: str) -> JsonObject:
             if name in _IDS and isinstance(given, str):
                 made[name] = renamed(given)
             elif name in _TIMES and isinstance(given, int | float):
-                made[name] = 0
+                made[name] = _TIME
             else:
                 made[name] = given if name in _WITHIN else copied(given)
         return made

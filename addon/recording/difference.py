@@ -49,7 +49,7 @@ def told(matching: Matching, parts: Parts) -> Sentence:
 
 
 def _nearest(matching: Matching, parts: Parts) -> tuple[int, Call] | None:
-    """The call that has the most messages in common from the first on; of equals one that is as long, and isn't used."""
+    """The call with the most messages in common, from the first on; of equals one that is as long, and isn't used."""
     best: tuple[int, bool, bool, bool] | None = None
     nearest: tuple[int, Call] | None = None
     for number, call in enumerate(matching.calls):
@@ -122,7 +122,9 @@ _ROLES: Final = frozenset(
 
 def _words(our: Part | None, their: Part | None) -> Sentence:
     """The first words that differ, whatever the day."""
-    now, recorded = (_text(part) for part in (our, their))
+    now, recorded = _text(our), _text(their)
+    if now == recorded:  # it is none of its texts
+        now, recorded = (alike.alike(_json(part.value if part else None)[:_MOST_READ]) for part in (our, their))
     start = 0
     for one, other in zip(now, recorded, strict=False):
         if one != other:
@@ -156,10 +158,14 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(item)
     elif isinstance(value, dict):
         for name, item in value.items():
-            if name not in ("role", "type"):
+            if name not in ("role", "type", "id") and not name.endswith("_id"):
                 yield from _texts(item)
     elif value is not None:
-        yield json_body.serialise(value).decode()
+        yield _json(value)
+
+
+def _json(value: Any) -> str:
+    return json_body.serialise(value).decode("utf-8", "replace")
 
 
 def _tools(our: Part | None, their: Part | None) -> Sentence:
@@ -200,4 +206,4 @@ def _fields(now: Mapping[str, Any], recorded: Mapping[str, Any]) -> Sentence:
 
 
 def _shown(value: Any) -> str:
-    return _cut(json_body.serialise(value).decode(), 0)
+    return _cut(_json(value), 0)

@@ -40,7 +40,10 @@ MOST_MENTIONS: Final = 5_000_000
 
 
 class RecordingError(ValueError):
-    """A file that is no recording, or can't be read. `line`: where, from 1 on; 0: no line of it. `said`: what is wrong."""
+    """A file that is no recording, or can't be read.
+
+    `line`: where, from 1 on; 0: no line of it. `said`: what is wrong, and where.
+    """
 
     def __init__(self, why: Sentence, line: int = 0) -> None:
         self.line = line
@@ -114,7 +117,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
                 raise RecordingError(Sentence("it is longer than {most} bytes", most=LONGEST_LINE), number)
             if number == 1:
                 raise RecordingError(_FOREIGN, number)
-            raise RecordingError(Sentence("it is cut off. Without this line the ones before it can be replayed"), number)
+            raise RecordingError(Sentence("it is cut off. Without it, the lines before it can be replayed"), number)
         if read > MOST_BYTES:
             raise RecordingError(Sentence("the file is larger than {most} bytes", most=MOST_BYTES), number)
         yield line

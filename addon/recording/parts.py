@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from ..exchange import JsonObject
 from ..wire import json_body
 from . import alike
-from .places import Masked
+from .masked import Masked
 
 _MESSAGES: Final = ("messages", "input")
 _SYSTEM: Final = ("system", "instructions")
@@ -74,7 +74,9 @@ class Divider:
         messages: list[Part] = []
         for name in _MESSAGES:
             given = body.get(name)
-            messages += [self._part("message", item) for item in (given if isinstance(given, list) else [given]) if item]
+            messages += [
+                self._part("message", item) for item in (given if isinstance(given, list) else [given]) if item
+            ]
         beside = {name: value for name, value in body.items() if name not in (*_MESSAGES, *_SYSTEM, _TOOLS)}
         return Parts(form, self._masked.value(beside), system, tools, tuple(messages))
 

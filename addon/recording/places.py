@@ -6,24 +6,18 @@ becomes `⟦lit⟧`, so that `put_back(taken_out(text))` is the text. Pure, and 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath, PureWindowsPath
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
-
-from ..wire import secret_shapes
 
 OPEN: Final = "⟦"
 _LITERAL: Final = "⟦lit⟧"
 _PLACEHOLDER: Final = re.compile(r"⟦(lit|(?:cwd|home|tmp)(?::(?:real|name|home|url|slash|json|ascii))?)⟧")
 _IN_JSON: Final = (":json", ":ascii")
-ARGUMENTS: Final = "arguments"
-"""The field of a call that holds JSON as a text."""
-
 _BEFORE: Final = r"(?<![A-Za-z0-9_.~}*-])"
 _AFTER: Final = r"(?![A-Za-z0-9_-]|\.[A-Za-z0-9])"
 """A folder ends there: `/tmp/a` is neither in `/tmp/ab` nor in `/tmp/a.txt`."""
@@ -109,55 +103,3 @@ def _below(path: str, home: str) -> str:
     except ValueError:
         return ""
     return "" if rest == "." else rest
-
-
-class Masked:
-    """Texts as they stand in a recording: without keys, and with placeholders for folders and for data."""
-
-    def __init__(self, places: Places) -> None:
-        self._places = places
-        self.secrets: dict[str, str] = {}
-        """Values that are hidden wherever they stand, whatever they look like -> what stands in their place."""
-
-    def text(self, text: str) -> str:
-        """`text` as it is recorded."""
-        if len(text) > _LEAST_DATA and (data := _data(text)) is not None:
-            return data
-        for value, name in self.secrets.items():
-            if value in text:
-                text = text.replace(value, name)
-        return self._places.taken_out(secret_shapes.hidden(text))
-
-    def value(self, value: Any) -> Any:
-        """A copy of JSON, its texts as they are recorded. Names of fields stay."""
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, list):
-            return [self.value(item) for item in value]
-        if isinstance(value, dict):
-            return {name: self.value(item) for name, item in value.items()}
-        return value
-
-    def put_back(self, value: Any, *, in_json: bool = False) -> Any:
-        """The reverse, for an answer: with the folders of this run. Keys stay hidden."""
-        if isinstance(value, str):
-            return self._places.put_back(value, in_json=in_json)
-        if isinstance(value, list):
-            return [self.put_back(item) for item in value]
-        if isinstance(value, dict):
-            return {name: self.put_back(item, in_json=name == ARGUMENTS) for name, item in value.items()}
-        return value
-
-
-_LEAST_DATA: Final = 1_000
-"""Characters. What is shorter is readable enough."""
-_DATA: Final = re.compile(r"(data:[A-Za-z0-9.+/-]{0,80};base64,)?[A-Za-z0-9+/_-]{1000,}+={0,2}")
-
-
-def _data(text: str) -> str | None:
-    """What stands for an image or a file in base64, which is `text` alone; `None`: it is something else."""
-    found = _DATA.fullmatch(text)
-    if found is None:
-        return None
-    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-    return f"{found[1] or ''}⟦data {len(text)} {digest}⟧"

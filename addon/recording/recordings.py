@@ -21,16 +21,16 @@ from ..texts.terminal import say
 from ..wire import proxy_errors, usage
 from . import answers, difference, file
 from .file import Recording, RecordingError
+from .masked import Masked
 from .matching import Matching
 from .parts import Divider, Parts
-from .places import Folders, Masked, Places
+from .places import Folders, Places
 from .writing import Writer
 
 logger = logging.getLogger("hunyuan_fix")
 
-REPORT: Final = "HUNYUAN_FIX_RECORDING_REPORT"
+REPORT: Final = "_HUNYUAN_FIX_RECORDING_REPORT"
 """Variable: a file that says what was recorded or replayed, for the command that has started this process."""
-HIDDEN: Final = "[API key hidden]"
 _MOST_KNOWN: Final = 100_000
 """Parts of requests that are known again."""
 _MOST_TOLD: Final = 20
@@ -116,7 +116,8 @@ class Recordings:
 
     def found(self, asked: Asked) -> JsonObject | Response:
         """The next answer that was recorded for what is asked, with the folders of this process; or the refusal."""
-        assert self._matching is not None, "nothing is replayed"
+        if self._matching is None:  # the options have changed meanwhile
+            return proxy_errors.NOT_SENT().response()
         parts = self._parts(asked)
         call = self._matching.take(parts)
         if call is None:
@@ -130,8 +131,7 @@ class Recordings:
         self._count(call.answer)
         self.report.left = self._matching.left
         self._write_report()
-        answer: JsonObject = self._masked.put_back(call.answer)
-        return answer
+        return self._masked.restored(call.answer, asked.body)
 
     def keep(self, asked: Asked, answer: JsonObject, seconds: float = 0.0) -> None:
         """Record an answer that is complete and good. `seconds`: how long it took."""
@@ -152,7 +152,7 @@ class Recordings:
         self._write_report()
 
     def _parts(self, asked: Asked) -> Parts:
-        self._masked.secrets = {secret: HIDDEN for secret in self._secrets() if secret}
+        self._masked.secrets = tuple(secret for secret in self._secrets() if secret)
         return self._divider.parts(asked.form, asked.body)
 
     def close(self) -> None:

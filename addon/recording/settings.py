@@ -24,11 +24,13 @@ class RecordingSettings:
     )
 
 
-def check(answer_cache: str, settings: RecordingSettings, mode: Mode, open_to: Sequence[str], *, shared: bool) -> None:
+def check(
+    answer_cache: str, settings: RecordingSettings, mode: Mode, open_to: Sequence[str], *, is_shared: bool
+) -> None:
     """Refuse options that don't go together. Raises `OptionError`.
 
     `answer_cache`: the option of that name; `mode`: `hunyuan_mode`; `open_to`: addresses that other machines can reach;
-    `shared`: several processes serve the ports.
+    `is_shared`: several processes serve the ports.
     """
     if answer_cache not in ("record", "replay"):
         return
@@ -37,8 +39,10 @@ def check(answer_cache: str, settings: RecordingSettings, mode: Mode, open_to: S
         raise OptionError(f"{named}: {say('name the file: --set hunyuan_recording=FILE')}")
     if mode != "repair":
         raise OptionError(f"{named}: {say('it needs hunyuan_mode=repair: in other modes no body is answered here')}")
-    if shared:
+    if is_shared:
         raise OptionError(f"{named}: {say('one file is for one process: it does not go with --workers')}")
     if answer_cache == "replay" and open_to:
-        why = say("it answers without a key, and only on this machine: not on {addresses}", addresses=", ".join(open_to))
+        why = say(
+            "it answers without a key, and only on this machine: not on {addresses}", addresses=", ".join(open_to)
+        )
         raise OptionError(f"{named}: {why}")

@@ -12,7 +12,23 @@ from ..exchange import JsonObject
 from ..texts.sentence import Sentence
 from ..wire import json_body
 from . import file
-from .file import ANSWER, CALL, ENDED, ENDPOINT, FORM, FROM, HEAD, IS, MESSAGES, OF, TO, VERSION, WITH, Recording, RecordingError
+from .file import (
+    ANSWER,
+    CALL,
+    ENDED,
+    ENDPOINT,
+    FORM,
+    FROM,
+    HEAD,
+    IS,
+    MESSAGES,
+    OF,
+    TO,
+    VERSION,
+    WITH,
+    Recording,
+    RecordingError,
+)
 from .parts import Part, Parts
 
 MODE: Final = 0o600
@@ -105,7 +121,7 @@ class Writer:
         name = self._names.get(key)
         if name is None:
             name = self._names[key] = self._new_name(part.kind, part.name)
-            lines.append({part.kind: name, IS: part.value})
+            lines.append({part.kind: name, IS: _readable(part.value)})
         return name
 
     def _new_name(self, kind: str, stem: str) -> str:
@@ -146,3 +162,17 @@ class Writer:
         if written < len(data):  # the disk is full
             os.ftruncate(self._descriptor, before)
             raise OSError(28, os.strerror(28))
+
+
+_FIRST: Final = ("role", "type", "name", "id")
+"""Fields by which a reader knows what the others are about."""
+
+
+def _readable(value: Any) -> Any:
+    """`value`, its fields in the order in which people read them."""
+    if isinstance(value, list):
+        return [_readable(item) for item in value]
+    if isinstance(value, dict):
+        names = [*(name for name in _FIRST if name in value), *(name for name in value if name not in _FIRST)]
+        return {name: _readable(value[name]) for name in names}
+    return value

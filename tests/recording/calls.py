@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from hunyuan_fix.answer_cache.asked import Asked
+from hunyuan_fix.recording.masked import Masked
 from hunyuan_fix.recording.parts import Divider, Parts
-from hunyuan_fix.recording.places import Folders, Masked, Places
+from hunyuan_fix.recording.places import Folders, Places
 
 FOLDERS = Folders("/tmp/rec/work", "/home/ann", "/tmp", {})
 

@@ -151,7 +151,8 @@ def own(
     """Run `hunyuan-fix run` with `arguments` on free ports; ends it with the block, or when this process dies.
 
     `confdir`: mitmproxy's folder; `None`: a temporary one. `given_up` is asked again and again whether the start is
-    no longer wanted. `environment`: what it gets beside this process's. Raises `StartError`, `Interrupted`, and `OSError` for a log that can't be written.
+    no longer wanted. `environment`: what it gets beside
+    this process's. Raises `StartError`, `Interrupted`, and `OSError` for a log that can't be written.
     """
     with ExitStack() as stack:
         removed = ""

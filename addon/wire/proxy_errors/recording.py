@@ -15,7 +15,8 @@ NOT_RECORDED = Entry(
 NOT_SENT = Entry(
     status=400,
     code="not_sent",
-    message="A recording is replayed here (hunyuan_answer_cache=replay), and nothing is sent: this path isn't recorded.",
+    message="A recording is replayed here (hunyuan_answer_cache=replay), and nothing is sent. Such requests aren't "
+    "recorded.",
     when="a recording is replayed, and a request comes that isn't recorded at all, such as one for embeddings",
     advice="have another proxy send it: one that replays sends nothing",
     retry=False,
