@@ -16,7 +16,6 @@ from .access.secrets import Secrets, SecretSettings
 from .admission import Admission
 from .admission.leases import Leases
 from .answer_cache.kept import CachedAnswers
-from .answer_cache.runs import Takes
 from .answers.seen_models import SeenModels
 from .budgets.settings import BudgetSettings
 from .budgets.spending import Spending
@@ -115,7 +114,7 @@ class Runtime:
         self.kept = KeptAnswers(part(settings, KeepSettings))
         self.reasoning = KeptReasoning(part(settings, KeepSettings), self.kept.chain)
         self.vectors, self.answers = KeptVectors(), CachedAnswers()
-        self.takes, self.recordings = Takes(), Recordings()
+        self.recordings = Recordings()
         calls = Calls(self.http_client, self.gate)
         self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
         self.batches, self.chat_calls = EmbeddingBatches(calls), ChatCalls(calls)
@@ -401,7 +400,7 @@ class Runtime:
         self._leases = Leases(redis_client(redis)) if redis else None
         old, self._counters = self._counters, redis_client(redis) if redis else None
         self.limits.share(self._counters)
-        self.takes.share(self._counters)
+        self.answers.takes.share(self._counters)
         if old is not None:
             self._keep_until_done(old.aclose(), "hunyuan-fix closes Redis")
 

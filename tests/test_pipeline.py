@@ -8,6 +8,8 @@ import pytest
 
 from hunyuan_fix import options, pipeline, rules, texts
 from hunyuan_fix.access.call_keys import CallKeys
+from hunyuan_fix.answer_cache.kept import CachedAnswers
+from hunyuan_fix.answer_cache.recordings import NoRecording
 from hunyuan_fix.budgets.spending import Spending
 from hunyuan_fix.cascade import Cascade
 from hunyuan_fix.counting import body as counting
@@ -65,7 +67,7 @@ class RuntimeWithoutGate:
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
-        self.vectors = KeptVectors()
+        self.vectors, self.answers, self.recordings = KeptVectors(), CachedAnswers(), NoRecording()
         self.spending = Spending()
         self.plugin_failures = Failures()
 

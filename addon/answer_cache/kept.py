@@ -15,6 +15,7 @@ from ..exchange import JsonObject
 from ..stores import Chain, Memory
 from ..stores.kept import Kept
 from ..wire import json_body
+from .runs import Takes
 from .settings import Repeats
 
 MOST: Final = 5_000
@@ -73,6 +74,8 @@ class CachedAnswers:
         self._answers: Kept[KeptAnswer] = Kept(self.chain, AnswerCodec())
         self._clock = clock
         self._now = now
+        self.takes = Takes()
+        """The runs that are under way."""
         self._fetched: dict[bytes, _Fetched] = {}
         self._uses: LRUCache[bytes, deque[float]] = LRUCache(_MOST_WATCHED)
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable
-from typing import Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from cachetools import LRUCache
 
 from ..wire import json_body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from redis.asyncio import Redis
 
 MOST_TAKES: Final = 1_000
 MOST_REQUESTS: Final = 20_000
@@ -43,13 +47,6 @@ def key_of(key: bytes, run: Run, number: int) -> bytes:
     return hashlib.sha256(json_body.serialise([key.hex(), run.name, number])).digest()[: len(key)]
 
 
-class Counters(Protocol):
-    """A Redis, as far as it is used here."""
-
-    def eval(self, script: str, numkeys: int, *keys_and_args: str) -> Awaitable[object]:
-        """Run a script."""
-
-
 _COUNT: Final = """
 local number = redis.call('INCR', KEYS[1])
 redis.call('EXPIRE', KEYS[1], ARGV[1])
@@ -62,11 +59,11 @@ class Takes:
 
     def __init__(self) -> None:
         self._takes: LRUCache[tuple[bytes, Run], LRUCache[bytes, int]] = LRUCache(MOST_TAKES)
-        self._shared: Counters | None = None
+        self._shared: Redis | None = None
 
-    def share(self, counters: Counters | None) -> None:
+    def share(self, redis: Redis | None) -> None:
         """Count in a Redis from now on; `None`: in this process."""
-        self._shared = counters
+        self._shared = redis
 
     @property
     def is_shared(self) -> bool:
@@ -80,7 +77,8 @@ class Takes:
         """
         if self._shared is not None and run.take:
             name = hashlib.sha256(json_body.serialise([caller.hex(), *run, key.hex()])).hexdigest()
-            return cast(int, await self._shared.eval(_COUNT, 1, f"hunyuan-fix:take:{name}", str(_LASTS)))
+            counted = self._shared.eval(_COUNT, 1, f"hunyuan-fix:take:{name}", str(_LASTS))
+            return int(await cast("Awaitable[str]", counted))
         take = self._takes.get((caller, run))
         if take is None:
             take = self._takes[caller, run] = LRUCache(MOST_REQUESTS)

@@ -101,7 +101,7 @@ class AnswerCache(Step):
 
     async def _numbered(self, exchange: Exchange, fetching: Fetching) -> Response | None:
         """Take the key of the next answer of its run; none where that can't be known. Or a refusal."""
-        run, takes = runs.of_header(exchange.run_wish), self.runtime.takes
+        run, takes = runs.of_header(exchange.run_wish), self.runtime.answers.takes
         if run is None:
             return proxy_errors.RUN_UNREADABLE().response()
         if worker_place.own() is not None and not (takes.is_shared and run.take):

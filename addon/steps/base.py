@@ -12,7 +12,6 @@ from typing import Protocol
 from ..access.call_keys import CallKeys
 from ..answer_cache.kept import CachedAnswers
 from ..answer_cache.recordings import Recordings
-from ..answer_cache.runs import Takes
 from ..answers.heard import Listener
 from ..budgets.spending import Spending
 from ..cascade import Cascade
@@ -79,10 +78,6 @@ class StepRuntime(Protocol):
     @property
     def answers(self) -> CachedAnswers:
         """Answers that were given before."""
-
-    @property
-    def takes(self) -> Takes:
-        """Counts the identical requests of runs."""
 
     @property
     def recordings(self) -> Recordings:

@@ -77,7 +77,7 @@ BLOCK = st.one_of(
 
 @given(blocks=st.lists(BLOCK, min_size=1, max_size=5))
 def test_an_anthropic_message_given_as_a_stream_is_gathered_as_it_was(blocks: list[JsonObject]) -> None:
-    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "hy3", "content": blocks}
+    message: JsonObject = {"id": "msg_1", "type": "message", "role": "assistant", "model": "hy3", "content": blocks}
     message |= {"stop_reason": "end_turn", "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 2}}
     gathered = gathering("anthropic-native", LIMIT)
     for event in NATIVE["anthropic-native"].as_events(json.loads(json.dumps(message))):

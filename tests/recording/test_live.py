@@ -64,7 +64,12 @@ async def test_every_format_replays_without_an_endpoint_or_a_key(
     trust: Trust, path: Path, streamed: bool, options: dict[str, Any]
 ) -> None:
     paths = (MESSAGES, RESPONSES) if options else (CHAT, MESSAGES, RESPONSES)
-    asked = [(to, body(to, [{"role": "user", "content": f"{to} {n}"}], stream=streamed)) for to in paths for n in "12"]
+    model = {"model": "hy3"} if options else {}
+    asked = [
+        (to, body(to, [{"role": "user", "content": f"{to} {n}"}], stream=streamed, **model))
+        for to in paths
+        for n in "12"
+    ]
     async with recording(trust, path, **options) as (endpoint, client):
         for to, sent in asked:
             assert (await client.post(to, json=sent)).status_code == 200

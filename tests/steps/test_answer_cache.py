@@ -361,7 +361,7 @@ class Events:
 
 
 async def test_a_hit_costs_nothing(trust: Trust, tmp_path: Path):
-    spent = {"hunyuan_budgets": "all day 18 tokens", "hunyuan_budgets_file": str(tmp_path / "budgets")}
+    spent: dict[str, Any] = {"hunyuan_budgets": "all day 18 tokens", "hunyuan_budgets_file": str(tmp_path / "budgets")}
     async with served(trust, **USE, **spent) as (endpoint, proxy, ask):
         told = Events()
         proxy.addon.runtime.sinks.add(told)
@@ -439,6 +439,22 @@ async def test_in_a_run_the_nth_of_the_same_requests_gets_the_nth_answer(trust: 
         assert len(endpoint.arrived) == 8, "this process is one take"
 
 
+@pytest.mark.parametrize("profile", ["hunyuan", "tokenhub"])
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("path", [MESSAGES, RESPONSES])
+async def test_other_formats_repeat_byte_for_byte(trust: Trust, path: str, streamed: bool, profile: str):
+    speaks = native if profile == "tokenhub" else None
+    more = {"include": ["reasoning.encrypted_content"], "store": False} if path == RESPONSES else {}
+    async with served(trust, speaks, hunyuan_profile=profile) as (endpoint, _, ask):
+        takes = []
+        for take in "123":
+            headers = {"x-hunyuan-run": f"a/{take}"}
+            takes.append([(await ask(path, stream=streamed, model="hy3", headers=headers, **more)).text for _ in "12"])
+        assert len(endpoint.arrived) == 2
+        assert takes[1] == takes[2]
+        assert ("Answer" in takes[1][0] and takes[1][0] != takes[1][1]) or speaks
+
+
 async def test_a_run_that_can_t_be_read_is_refused(trust: Trust):
     async with served(trust) as (endpoint, _, ask):
         for odd in ("/", "a/", "/b", "a/b/c", "a" * 101, "a\tb"):
@@ -500,13 +516,22 @@ def native(request: Arrived) -> Answer:
             {"type": "tool_use", "id": "toolu_01abcdefgh", "name": "read", "input": call},
         ]
         usage = {"input_tokens": 11, "output_tokens": 7}
-        message = {"id": "msg_01", "type": "message", "role": "assistant", "model": "hy3", "content": blocks}
-        message |= {"stop_reason": "tool_use", "stop_sequence": None, "usage": usage}
+        message: dict[str, Any] = {
+            "id": "msg_01",
+            "type": "message",
+            "role": "assistant",
+            "model": "hy3",
+            "content": blocks,
+        }
+        message |= {"model": "hy3", "stop_reason": "tool_use", "stop_sequence": None, "usage": usage}
         if not is_stream:
             return json_answer(message)
         begun = {**message, "content": [], "stop_reason": None, "usage": {"input_tokens": 11, "output_tokens": 1}}
         told: list[dict[str, Any]] = [{"type": "message_start", "message": begun}]
-        starts = [{"type": "thinking", "thinking": "", "signature": ""}, {"type": "text", "text": ""}]
+        starts: list[dict[str, Any]] = [
+            {"type": "thinking", "thinking": "", "signature": ""},
+            {"type": "text", "text": ""},
+        ]
         starts.append({**blocks[2], "input": {}})
         arguments = json.dumps(call)
         deltas: list[list[dict[str, Any]]] = [

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from ... import pipeline, prediction, profiles
 from ...access.call_keys import CallKeys
+from ...answer_cache.kept import CachedAnswers
+from ...answer_cache.recordings import NoRecording
 from ...budgets.spending import Spending
 from ...cascade import Cascade
 from ...dialects import DIALECTS, native
@@ -60,7 +62,7 @@ class Offline:
         self.reasoning = KeptReasoning(KeepSettings(), self.kept.chain)
         self.prompt_cache = PromptCacheLedger()
         self.runaway = RunawayMemory()
-        self.vectors = KeptVectors()
+        self.vectors, self.answers, self.recordings = KeptVectors(), CachedAnswers(), NoRecording()
         self.spending = Spending()
         self.plugin_failures = Failures()
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
+import hmac
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,11 +21,17 @@ KEY_BYTES = 32
 
 _PREFIX = "hf1."
 _NONCE_BYTES = 12
-"""The length that NIST SP 800-38D section 5.2.1.1 recommends. Random ones are safe for 2**32 texts under one key."""
+"""The length that NIST SP 800-38D section 5.2.1.1 recommends. A nonce is made from the text, so that this is sealed
+the same each time: two texts share one as rarely as with random ones, which are safe for 2**32 texts under one key."""
 
 
-def _ciphers(keys: Sequence[bytes]) -> list[AESGCM]:
-    return [AESGCM(key) for key in keys or [AESGCM.generate_key(8 * KEY_BYTES)]]
+class _Cipher(NamedTuple):
+    key: bytes
+    aead: AESGCM
+
+
+def _ciphers(keys: Sequence[bytes]) -> list[_Cipher]:
+    return [_Cipher(key, AESGCM(key)) for key in keys or [AESGCM.generate_key(8 * KEY_BYTES)]]
 
 
 _in_use = _ciphers(())
@@ -44,9 +51,9 @@ def use(keys: Sequence[bytes]) -> None:
 
 def seal(kind: str, text: str) -> str:
     """`text`, sealed. `kind`: what it is, `reasoning` or `compaction`."""
-    nonce = os.urandom(_NONCE_BYTES)
-    # A JSON text may have half of a surrogate pair.
-    sealed = _in_use[0].encrypt(nonce, text.encode("utf-8", "surrogatepass"), kind.encode())
+    cipher, plain = _in_use[0], text.encode("utf-8", "surrogatepass")  # a JSON text may have half of a surrogate pair
+    nonce = hmac.digest(cipher.key, kind.encode() + b"\0" + plain, "sha256")[:_NONCE_BYTES]
+    sealed = cipher.aead.encrypt(nonce, plain, kind.encode())
     return _written(nonce + sealed)
 
 
@@ -73,7 +80,7 @@ def opened(kind: str, token: object) -> str | None:
         return None
     for cipher in _in_use:
         try:
-            return cipher.decrypt(nonce, sealed, kind.encode()).decode("utf-8", "surrogatepass")
+            return cipher.aead.decrypt(nonce, sealed, kind.encode()).decode("utf-8", "surrogatepass")
         except InvalidTag:
             continue
     return None

@@ -37,8 +37,11 @@ def test_a_sealed_text_is_one_word_of_ascii_and_shows_nothing() -> None:
     assert b"secret" not in base64.urlsafe_b64decode(token.removeprefix("hf1.") + "==")
 
 
-def test_the_same_text_is_sealed_differently_each_time() -> None:
-    assert sealing.seal("reasoning", "again") != sealing.seal("reasoning", "again")
+def test_the_same_text_is_sealed_the_same_each_time_and_others_share_nothing() -> None:
+    """So that an answer that is given again has the same bytes; and no nonce is used for two texts."""
+    assert sealing.seal("reasoning", "again") == sealing.seal("reasoning", "again")
+    sealed = [sealing.seal(kind, text) for kind in ("reasoning", "compaction") for text in ("again", "agai", "")]
+    assert len({base64.urlsafe_b64decode(one.removeprefix("hf1."))[:12] for one in sealed}) == len(sealed)
 
 
 def test_another_kind_is_not_opened() -> None:
