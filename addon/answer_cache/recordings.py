@@ -16,3 +16,15 @@ class Recordings(Protocol):
 
     def keep(self, asked: Asked, answer: JsonObject, seconds: float) -> None:
         """Record an answer that came to its own end, after so many `seconds`."""
+
+
+class NoRecording:
+    """Where nothing is recorded."""
+
+    def found(self, asked: Asked) -> JsonObject | Response:
+        """See `Recordings`."""
+        raise NotImplementedError
+
+    def keep(self, asked: Asked, answer: JsonObject, seconds: float) -> None:
+        """See `Recordings`."""
+        raise NotImplementedError

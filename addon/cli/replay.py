@@ -49,7 +49,7 @@ def main(arguments: Sequence[str], prefix: str) -> int:
     tell(
         launch,
         say(
-            "replayed from {file}: {calls} calls; {tokens:,} tokens and {seconds:.1f} s of waiting saved",
+            "replayed from {file}: {calls} calls, which saved {tokens:,} tokens and {seconds:.1f} s of waiting",
             file=shown(given.file),
             calls=report.calls,
             tokens=report.tokens,
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str], prefix: str) -> int:
         tell(launch, say("the agent has not asked for {count} of the recorded calls", count=report.left))
     if not report.missed:
         return status
-    tell(launch, say("{count} requests are not in {file}:", count=report.missed, file=shown(given.file)))
+    tell(launch, say("not in {file} ({count}):", count=report.missed, file=shown(given.file)))
     for difference in dict.fromkeys(report.misses):
         tell(launch, f"  {difference}")
     return status or MISSED

@@ -25,7 +25,7 @@ _NAMED: Final = 5
 def told(matching: Matching, parts: Parts) -> Sentence:
     """What distinguishes `parts` from the recorded call that is most like them. In linear time."""
     if recorded := matching.recorded(parts):
-        return Sentence("It was recorded {count} times, and has come more often.", count=recorded)
+        return Sentence("It has come more often than it was recorded ({count}).", count=recorded)
     nearest = _nearest(matching, parts)
     if nearest is None:
         return Sentence("The recording has no call in this format ({form}).", form=parts.form)

@@ -147,8 +147,12 @@ class _Reading:
         if value is None or type(version) is not int:
             raise RecordingError(_FOREIGN, 1)
         if version > VERSION:
-            why = "a newer hunyuan-fix has written this recording (version {version}; this one reads {known})"
-            raise RecordingError(Sentence(why, version=version, known=VERSION), 1)
+            why = Sentence(
+                "a newer hunyuan-fix has written this recording (version {version}; this one reads {known})",
+                version=version,
+                known=VERSION,
+            )
+            raise RecordingError(why, 1)
         self.recording.head = value
 
     def line(self, value: JsonObject) -> None:

@@ -153,7 +153,7 @@ def test_system_tools_and_fields() -> None:
 def test_asked_too_often() -> None:
     matching = recorded(body(user("a")))
     given_by(matching, body(user("a")))
-    assert told(matching, body(user("a"))) == "It was recorded 1 times, and has come more often."
+    assert told(matching, body(user("a"))) == "It has come more often than it was recorded (1)."
 
 
 def test_nothing_to_compare_with() -> None:
