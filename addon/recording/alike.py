@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 _FOLDER: Final = "⟦folder⟧"
 _FOLDERS: Final = re.compile(
-    r"⟦(?:cwd|home|tmp)(?::[a-z]{1,5})?⟧|(?<![A-Za-z0-9_.~}*-])/(?:private/|var/)?tmp(?![A-Za-z0-9_-])"
+    r"⟦(?:cwd|home|tmp)(?::[a-z]{1,5})?⟧|(?<![A-Za-z0-9_.~}*-])/(?:private/|var/)?tmp(?![A-Za-z0-9_-]|\.[A-Za-z0-9])"
 )
 """Placeholders of `places`, and the usual folder for temporary files, which texts name that know no other."""
 

@@ -44,6 +44,7 @@ from tests.looped import each
         ("⟦tmp⟧/x ⟦cwd⟧/y", "⟦tmp:real⟧/x ⟦cwd:name⟧/y"),
         ("/tmp/x", "⟦tmp⟧/x"),
         ("/private/tmp/x", "/var/tmp/x"),
+        ("⟦tmp⟧/tmp.k1coxsQGc5", "⟦tmp⟧/tmp.PhktvOsK6C"),
         ("<timezone>Etc/UTC</timezone>", "<timezone>Asia/Shanghai</timezone>"),
     ],
 )
