@@ -107,6 +107,27 @@ async def test_a_run_with_tools_goes_on_with_the_ids_of_the_replay(trust: Trust,
     assert runs[0] == runs[1]
 
 
+async def test_a_conversation_by_id_goes_on_in_a_replay(trust: Trust, path: Path) -> None:
+    async def agent(client: httpx.AsyncClient) -> list[str]:
+        texts, before = [], None
+        for question in ("one", "two", "three"):
+            sent = {"model": MODEL, "input": question, "previous_response_id": before}
+            answer = await client.post(RESPONSES, json=sent)
+            assert answer.status_code == 200, answer.text
+            before = answer.json()["id"]
+            texts.append(f"{before} {answer.json()['output']}")
+        return texts
+
+    async with recording(trust, path) as (endpoint, client):
+        endpoint.answer = answering({"content": "said"}, "stop")
+        await agent(client)
+    runs = []
+    for _ in range(2):
+        async with replaying(trust, path) as (_, client):
+            runs.append(await agent(client))
+    assert runs[0] == runs[1]
+
+
 async def test_a_miss_says_what_differs_in_each_format_and_no_log_has_it(
     trust: Trust, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
