@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from scripts.lib.bench_proxies import (
     ADDON,
     AGAIN,
     BARE,
+    CACHED,
     LITELLM,
     NATIVE,
     OBSERVED,
@@ -81,6 +82,12 @@ def pairs(chunks: int) -> Iterator[Pair]:
     native, left = native_load(chunks), by_name[f"stream of {chunks} chunks"]
     yield Pair(Row(native.name, native.target, "base: in chat, by ours"), native, ADDON, NATIVE, base_load=left)
     small = by_name["1 KB repaired"]
+    for size in ("1 KB", "100 KB"):
+        repaired = by_name[f"{size} repaired"]
+        again = replace(repaired, numbered=False)
+        yield Pair(
+            Row(f"{size}, cached answer", 1.0, "base: repaired, by ours"), again, ADDON, CACHED, base_load=repaired
+        )
     yield Pair(Row("1 KB, hunyuan_mode=off", 1.25), small, BARE, OFF)
     yield Pair(Row("1 KB, all observed", hint="base: no admin server"), small, UNOBSERVED, OBSERVED)
     yield Pair(Row("1 KB, traces exported", hint="base: all observed"), small, OBSERVED, TRACED)

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,13 +50,15 @@ class Load:
     """Further bodies of the same conversation, in the order in which its client sends them after `body`."""
     path: str = "/v1/chat/completions"
     """Where its requests are sent."""
+    numbered: bool = True
+    """No two of its requests are the same."""
 
     def bodies(self) -> Iterator[bytes]:
         """What one client sends, without end: whole conversations, each of which has a number that no other has.
 
         So a cache of whole bodies or of their beginnings gains here what it gains in use, and no more.
         """
-        for number in _NUMBERS:
+        for number in _NUMBERS if self.numbered else repeat(0):
             for body in (self.body, *self.turns):
                 yield body.replace(_NUMBER_PLACE, b"number %08d" % number, 1)
 

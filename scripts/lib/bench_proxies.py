@@ -23,8 +23,10 @@ UNOBSERVED, OBSERVED, TRACED = "no admin server", "all observed", "traces export
 """hunyuan-fix without what listens only while there is an admin server; with that and a log file; with traces, too."""
 NATIVE = "native"
 """hunyuan-fix before an endpoint that speaks Tencent Cloud's own API."""
-REPAIRING = (ADDON, NATIVE, UNOBSERVED, OBSERVED, TRACED)
-"""Those that rewrite a request that needs it."""
+CACHED = "answer cache"
+"""hunyuan-fix with `hunyuan_answer_cache=use`."""
+REPAIRING = (ADDON, NATIVE, UNOBSERVED, OBSERVED, TRACED, CACHED)
+"""Those that rewrite a request that needs it, or answer it."""
 
 _STREAMING_ADDON = Path(__file__).with_name("idle_addon.py")
 
@@ -123,6 +125,8 @@ def _arguments(name: str, folder: Path, collector: str = "") -> list[str]:
     ]
     if name == OFF:
         settings.append("hunyuan_mode=off")
+    if name == CACHED:
+        settings += ["hunyuan_answer_cache=use", "hunyuan_answer_cache_repeats=off"]
     if name == UNOBSERVED:
         settings.append("hunyuan_admin=")
     if name in (OBSERVED, TRACED):

@@ -133,6 +133,7 @@ def run(output: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=200, check=False)
 
 
+@pytest.mark.timeout(300)
 def test_a_plain_run_has_each_row(tmp_path: Path) -> None:
     done = run(tmp_path / "bench.json", "--plain", "--quick")
     assert done.returncode == 0, done.stdout + done.stderr

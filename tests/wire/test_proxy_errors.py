@@ -144,6 +144,8 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
         ("request_too_complex", 413, "invalid_request_error"),
         ("request_too_large", 413, "invalid_request_error"),
         ("response_not_found", 404, "invalid_request_error"),
+        ("run_needs_redis", 400, "invalid_request_error"),
+        ("run_unreadable", 400, "invalid_request_error"),
         ("same_call_repeated", 400, "invalid_request_error"),
         ("same_request_repeated", 400, "invalid_request_error"),
         ("secret_id_unknown", 401, "invalid_request_error"),
@@ -182,6 +184,8 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
 def test_what_a_retry_can_t_fix_isn_t_retried() -> None:
     told_not_to = {name for name, entry in CATALOGUE.items() if entry.retry is False}
     assert told_not_to == {
+        "RUN_NEEDS_REDIS",
+        "RUN_UNREADABLE",
         "TOKEN_MISPLACED",
         "TOKEN_INVALID",
         "TOKEN_FOR_OTHER_HOST",
