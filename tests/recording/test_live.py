@@ -152,8 +152,8 @@ async def test_a_miss_says_what_differs_in_each_format_and_no_log_has_it(
         numbers = proxy.addon.stats()
     assert WORDS not in caplog.text
     assert WORDS not in json.dumps(numbers, default=str)
-    assert WORDS not in repr([event.fields for event in told])
-    assert {event.fields["error"] for event in told if event.kind == events.DONE and event.fields.get("error")} == {
+    assert WORDS not in repr([event.data for event in told])
+    assert {event.data["error"] for event in told if event.kind == events.DONE and event.data.get("error")} == {
         "not_recorded"
     }
 
