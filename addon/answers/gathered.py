@@ -196,7 +196,11 @@ class GatheredResponse(_Bounded):
         elif kind == "response.output_item.done" and type(index) is int and isinstance(item, dict):
             if self._take(_size(item)):
                 self._items[index] = item
-        elif kind == "response.completed" and isinstance(response, dict) and self._take(_size(response)):
+        elif (
+            kind in ("response.completed", "response.incomplete")
+            and isinstance(response, dict)
+            and self._take(_size(response))
+        ):
             self._response = response
 
     def whole(self) -> JsonObject | None:

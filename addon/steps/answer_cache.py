@@ -162,7 +162,8 @@ class AnswerCache(Step):
         """Remember a whole answer."""
         if exchange.fetching is not None:
             # A copy: steps behind this one may still change it.
-            exchange.fetching.answer = json_body.parse_object(json_body.serialise(answer))
+            written = json_body.serialise(answer)
+            exchange.fetching.answer = json_body.parse_object(written) if len(written) <= LARGEST else None
         return False
 
     def listener(self, exchange: Exchange) -> Listener | None:
@@ -179,12 +180,18 @@ class AnswerCache(Step):
 
     def _keep(self, exchange: Exchange, *, is_last: bool) -> None:
         fetching: Fetching | None = exchange.fetching
-        if fetching is None or exchange.fallback or exchange.json_said.startswith("invalid"):
+        if fetching is None:
             return
         answer = fetching.answer
         if answer is None and fetching.gathered is not None:
             answer = fetching.gathered.whole()
-        if answer is None or not good.is_good(fetching.asked.form, answer):
+        # A recording has what its agent got, cut or not. From the cache only what is whole is given again.
+        is_wanted = not fetching.key or (
+            answer is not None
+            and good.is_good(fetching.asked.form, answer)
+            and not (exchange.fallback or exchange.json_said.startswith("invalid"))
+        )
+        if answer is None or not is_wanted:
             return
         if fetching.asked.form == CHAT and "usage" not in answer:
             if exchange.usage:

@@ -122,7 +122,7 @@ FAILED: list[tuple[str, list[Any]]] = [
             {"type": "message_stop"},
         ],
     ),
-    ("responses-native", [{"type": "response.incomplete", "response": {"status": "incomplete", "output": [{}]}}]),
+    ("responses-native", [{"type": "response.in_progress", "response": {"output": [{}]}}]),
     ("responses-native", [{"type": "response.failed"}, {"type": "response.completed", "response": {}}]),
 ]
 

@@ -242,6 +242,23 @@ async def test_json_that_is_none_is_not_given_again(trust: Trust):
         assert said(again)["choices"][0]["message"]["content"] == '{"a": 1.10}', "as it was repaired"
 
 
+async def test_what_another_model_answered_is_not_kept_for_its_own(trust: Trust):
+    def only_the_other(request: Arrived) -> Answer:
+        if request.json["model"] == MODEL:
+            return json_answer({"error": {"message": "down", "type": "server_error", "code": "c"}}, 503)
+        return answering()(request)
+
+    chain = {"hunyuan_fallbacks": f"{MODEL}>hunyuan-lite", "hunyuan_breaker_failures": "0"}
+    async with served(trust, only_the_other, **USE, **chain) as (endpoint, _, ask):
+        answer = await ask()
+        assert answer.headers["x-hunyuan-fallback"].startswith("hunyuan-lite@")
+        endpoint.answer = answering()
+        again = await ask()
+        assert not is_hit(again)
+        assert "x-hunyuan-fallback" not in again.headers
+        assert is_hit(await ask())
+
+
 async def test_reading_and_writing_apart_and_by_header(trust: Trust):
     async with served(trust, hunyuan_answer_cache="read") as (endpoint, _, ask):
         assert not is_hit(await ask())
