@@ -14,7 +14,7 @@ import pytest
 from hunyuan_fix import events
 from hunyuan_fix.events import Event
 from scripts.lib.processes import free_port
-from tests.proxying import LOCAL, Endpoint, Proxy, Trust, run_endpoint, run_proxy
+from tests.proxying import LOCAL, Endpoint, Proxy, Trust, json_answer, run_endpoint, run_proxy, stream_answer
 from tests.steps.test_answer_cache import ASKED, CHAT, MESSAGES, MODEL, RESPONSES, TOOLS, answering, native
 
 NATIVE: dict[str, Any] = {"hunyuan_profile": "tokenhub"}
@@ -206,6 +206,7 @@ async def test_nothing_is_sent_while_a_recording_is_replayed(trust: Trust, path:
                 assert (await direct.get(f"http://127.0.0.1:{endpoint.port}/other")).status_code == 502
                 with pytest.raises(httpx.HTTPError):
                     await direct.get(f"https://127.0.0.1:{endpoint.port}/tunnel")
+            assert proxy.addon.runtime.http_client.transport.offline, "calls of the proxy's own"
     assert endpoint.arrived == []
 
 
@@ -221,13 +222,16 @@ async def test_counts_of_tokens_are_made_here(trust: Trust, path: Path) -> None:
         assert counted.json()["input_tokens"] > 0
 
 
-async def test_what_is_cut_or_refused_is_not_recorded(trust: Trust, path: Path) -> None:
+async def test_what_fails_is_not_recorded_and_what_is_cut_is(trust: Trust, path: Path) -> None:
+    """An agent goes on after a cut answer; after a failed one it asks again, and in a replay nothing fails."""
     async with recording(trust, path) as (endpoint, client):
+        endpoint.answer = json_answer({"error": {"message": "too busy", "code": "engine_overloaded"}}, 429)
+        assert (await client.post(CHAT, json=body(CHAT))).status_code == 429
+        endpoint.answer = stream_answer(b'data: {"choices": [{"index": 0, "delta": {"content": "br"}}]}\n\n')
+        assert "br" in (await client.post(CHAT, json=body(CHAT, stream=True))).text
         endpoint.answer = answering({"content": "half an ans"}, "length")
         assert (await client.post(CHAT, json=body(CHAT))).status_code == 200
-        endpoint.answer = answering()
-        assert (await client.post(CHAT, json=body(CHAT))).status_code == 200
     async with replaying(trust, path) as (proxy, client):
-        answer = await client.post(CHAT, json=body(CHAT))
-        assert "half" not in answer.text
+        (choice,) = (await client.post(CHAT, json=body(CHAT))).json()["choices"]
+        assert (choice["message"]["content"], choice["finish_reason"]) == ("half an ans", "length")
         assert proxy.addon.runtime.recordings.report.left == 0
