@@ -42,10 +42,11 @@ def main(arguments: Sequence[str], prefix: str) -> int:
     if options := {name: value for name in OPTIONS if (value := launch.option(name)) is not None}:
         head["options"] = options
     path = given.file
+    before = path.with_name(f"{path.name}.before")  # until there is something in its place
     try:
         if given.overwrite:
             with suppress(FileNotFoundError):
-                path.unlink()
+                path.replace(before)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
         with open(descriptor, "wb") as opened:
             opened.write(json_body.serialise(head) + b"\n")
@@ -61,9 +62,13 @@ def main(arguments: Sequence[str], prefix: str) -> int:
     if report is None or not report.calls:
         with suppress(OSError):
             path.unlink()  # this process has made it, and there is nothing in it
+            if given.overwrite:
+                before.replace(path)
         if report is not None:
             tell(launch, say("the agent has called no model by this proxy: nothing was recorded"))
         return status
+    if given.overwrite:
+        before.unlink(missing_ok=True)
     tell(
         launch,
         say(

@@ -15,6 +15,8 @@ _SYSTEM: Final = ("system", "instructions")
 _TOOLS: Final = "tools"
 _NAME: Final = 10
 """Bytes of a digest that make a name."""
+_PART: Final = 500
+"""Bytes that a part takes beside what it says."""
 
 
 class Part(NamedTuple):
@@ -60,12 +62,16 @@ class Parts(NamedTuple):
 
 
 class Divider:
-    """Divides requests into parts. What it has seen it knows again: a turn repeats all that was said before."""
+    """Divides requests into parts. What it has seen it knows again: a turn repeats all that was said before.
+
+    `most`: bytes of parts that it knows; then it begins anew.
+    """
 
     def __init__(self, masked: Masked, most: int) -> None:
         self._masked = masked
         self._most = most
         self._known: dict[tuple[str, bytes], Part] = {}
+        self._size = 0
 
     def parts(self, form: str, body: JsonObject) -> Parts:
         """The parts of a request in `form`, as they are recorded."""
@@ -81,11 +87,13 @@ class Divider:
         return Parts(form, self._masked.value(beside), system, tools, tuple(messages))
 
     def _part(self, kind: str, value: Any) -> Part:
-        came = kind, _digest(value)
+        written = json_body.serialise(value, sort_keys=True)
+        came = kind, hashlib.sha256(written).digest()
         part = self._known.get(came)
         if part is None:
-            if len(self._known) >= self._most:
-                self._known.clear()
+            self._size += len(written) + _PART
+            if self._size > self._most:
+                self._known, self._size = {}, len(written) + _PART
             part = self._known[came] = part_of(kind, self._masked.value(value))
         return part
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from ..answer_cache.asked import Asked
@@ -31,8 +32,8 @@ logger = logging.getLogger("hunyuan_fix")
 
 REPORT: Final = "_HUNYUAN_FIX_RECORDING_REPORT"
 """Variable: a file that says what was recorded or replayed, for the command that has started this process."""
-_MOST_KNOWN: Final = 100_000
-"""Parts of requests that are known again."""
+_MOST_KNOWN: Final = 64 << 20
+"""Bytes of requests that are known again."""
 _MOST_TOLD: Final = 20
 """Misses that the report tells of."""
 
@@ -73,6 +74,8 @@ class Recordings:
         """What is done, with which file."""
         self.report = Report()
         self._secrets: Callable[[], Iterable[str]] = lambda: ()
+        self._lock = Lock()
+        """Large requests are looked up in threads."""
         self._report_file = os.environ.get(REPORT, "")
 
     @property
@@ -116,6 +119,10 @@ class Recordings:
 
     def found(self, asked: Asked) -> JsonObject | Response:
         """The next answer that was recorded for what is asked, with the folders of this process; or the refusal."""
+        with self._lock:
+            return self._found(asked)
+
+    def _found(self, asked: Asked) -> JsonObject | Response:
         if self._matching is None:  # the options have changed meanwhile
             return proxy_errors.NOT_SENT().response()
         parts = self._parts(asked)
@@ -134,7 +141,11 @@ class Recordings:
         return self._masked.restored(call.answer, asked.body)
 
     def keep(self, asked: Asked, answer: JsonObject, seconds: float = 0.0) -> None:
-        """Record an answer that is complete and good. `seconds`: how long it took."""
+        """Record an answer that is complete. `seconds`: how long it took."""
+        with self._lock:
+            self._keep(asked, answer, seconds)
+
+    def _keep(self, asked: Asked, answer: JsonObject, seconds: float) -> None:
         if self._writer is None:
             return
         parts = self._parts(asked)

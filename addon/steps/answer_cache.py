@@ -143,7 +143,7 @@ class AnswerCache(Step):
         if not replays:
             exchange.fetching = Fetching(what, b"")
             return None
-        found = self.runtime.recordings.found(what)
+        found = await self.runtime.workers.run(lambda _: self.runtime.recordings.found(what), exchange.cost)
         return found if isinstance(found, Response) else self._given(exchange, what, found)
 
     def _given(self, exchange: Exchange, what: Asked, answer: JsonObject) -> Response:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from hunyuan_fix.cli import record, recording, replay
+from hunyuan_fix.cli import recording, replay
 from hunyuan_fix.cli.arguments import Parser
+from hunyuan_fix.cli.launch import parse
 from hunyuan_fix.recording import file
 from hunyuan_fix.recording.recordings import Report
 from tests.cli.shell_environment import environment, run
@@ -46,7 +47,7 @@ class Ran:
     def __call__(self, given: recording.Given, what: str, prefix: str, key: str | None = None) -> Any:
         self.given, self.key = [*given.options], key
         words = [*given.options, "--", *given.words]
-        return self.status, self.report, recording.parse(words, prefix, what)
+        return self.status, self.report, parse(words, prefix, what)
 
 
 @pytest.mark.parametrize("name", ["record", "replay"])
@@ -84,6 +85,18 @@ def test_a_recording_that_is_there_is_not_replaced(home: Path, monkeypatch: pyte
     assert done.returncode == 0
     assert file.read(path).head == {"hunyuan-fix recording": 1, "agent": "aider", "model": "m"}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_an_attempt_to_record_anew_leaves_what_was_there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = recorded(home / "run.jsonl", agent="codex")
+    before = path.read_bytes()
+    Ran(monkeypatch, status=127)
+    assert ended("record", "run.jsonl", "--overwrite", "--", "no-such-agent", home=home).returncode == 127
+    assert path.read_bytes() == before
+    Ran(monkeypatch, report=Report(calls=1))
+    ended("record", "run.jsonl", "--overwrite", "--", "aider", home=home)
+    assert path.read_bytes() != before
+    assert [file.name for file in home.iterdir()] == ["run.jsonl"]
 
 
 def test_the_head_says_what_a_replay_needs_and_no_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,4 +208,3 @@ def test_the_flags_are_read_before_the_agents_own(home: Path) -> None:
         ["aider", "--overwrite", "--", "x"],
     )
     assert given.file == Path("f").absolute()
-    assert record.recording is recording

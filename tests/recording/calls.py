@@ -13,7 +13,7 @@ FOLDERS = Folders("/tmp/rec/work", "/home/ann", "/tmp", {})
 
 
 def parts_of(body: dict[str, Any], form: str = "chat", folders: Folders = FOLDERS) -> Parts:
-    return Divider(Masked(Places(folders)), 1000).parts(form, body)
+    return Divider(Masked(Places(folders)), 1 << 20).parts(form, body)
 
 
 def asked(*messages: Any, form: str = "chat", **fields: Any) -> Asked:

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from hunyuan_fix.recording import difference
 from hunyuan_fix.recording.file import Call
+from hunyuan_fix.recording.masked import Masked
 from hunyuan_fix.recording.matching import Matching
-from hunyuan_fix.recording.places import Folders
+from hunyuan_fix.recording.parts import Divider
+from hunyuan_fix.recording.places import Folders, Places
 from tests.growth import grows_linearly
 from tests.recording.calls import answer, assistant, conversation, parts_of, user
 
@@ -181,6 +183,14 @@ def test_any_request_is_matched_or_told(asked: dict[str, Any], messages: list[An
     parts = parts_of(asked)
     if matching.take(parts) is None:
         assert len(difference.told(matching, parts)) < 1000
+
+
+def test_what_is_known_again_has_a_bound() -> None:
+    divider = Divider(Masked(Places(ELSEWHERE)), 10_000)
+    for number in range(100):
+        one, other = (divider.parts("chat", body(user(f"{number} {'x' * 300}"))) for _ in range(2))
+        assert one == other
+        assert len(divider._known) <= 12
 
 
 def test_time_is_linear() -> None:

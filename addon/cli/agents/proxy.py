@@ -146,7 +146,7 @@ def own(
     confdir: Path | None,
     log: Path | None,
     given_up: Callable[[], bool],
-    environment: Mapping[str, str],
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Proxy, OwnProxy]]:
     """Run `hunyuan-fix run` with `arguments` on free ports; ends it with the block, or when this process dies.
 
@@ -164,7 +164,7 @@ def own(
         file = stack.enter_context(log.open("ab", buffering=0)) if log else None
         for _ in range(_TRIES):
             port, reverse_port = free_port(), free_port()
-            process = OwnProxy(_started(port, reverse_port, arguments, environment), file)
+            process = OwnProxy(_started(port, reverse_port, arguments, environment or {}), file)
             stack.callback(process.end)
             if behind := _ready(process, reverse_port, given_up):
                 yield Proxy(port, reverse_port, confdir, *behind), process

@@ -79,7 +79,7 @@ def run_agent(
                 confdir=None if private else confdir,
                 log=call.log,
                 given_up=lambda: bool(signals.early),
-                environment=environment or {},
+                environment=environment,
             ) as (own, process):
                 status = session.run(own)
                 if process.ended:
