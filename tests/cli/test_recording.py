@@ -208,3 +208,5 @@ def test_the_flags_are_read_before_the_agents_own(home: Path) -> None:
         ["aider", "--overwrite", "--", "x"],
     )
     assert given.file == Path("f").absolute()
+    given = recording.read(["f", "--overwrite", "--", "aider"], Parser("replay"))
+    assert (given.overwrite, given.options) == (False, ["--overwrite"]), "an option that replay doesn't have"

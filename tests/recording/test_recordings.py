@@ -14,6 +14,7 @@ from hunyuan_fix.recording import file, settings
 from hunyuan_fix.recording.places import Folders
 from hunyuan_fix.recording.recordings import REPORT, Recordings
 from hunyuan_fix.recording.settings import RecordingSettings
+from hunyuan_fix.wire import json_body
 from tests.recording.calls import FOLDERS, answer, asked, assistant, user
 
 ELSEWHERE = Folders("/srv/other", "/Users/bob", "/var/tmp", {})
@@ -126,6 +127,30 @@ def test_a_changed_option_takes_another_file_and_the_same_goes_on(path: Path) ->
     assert isinstance(recordings.found(asked(user("again"))), Response)
     recordings.keep(asked(user("again")), answer("third"))
     assert len(file.read(path).calls) == 3
+
+
+def test_a_changed_option_goes_on_with_the_same_recording(path: Path) -> None:
+    recordings = begun(path, "record")
+    recordings.keep(asked(user("a")), answer("a"))
+    recordings.use(recordings.opened("record", path), "", lambda: ())
+    recordings.keep(asked(user("b")), answer("b"))
+    recordings.close()
+    assert [call.answer["choices"][0]["message"]["content"] for call in file.read(path).calls] == ["a", "b"]
+
+
+def test_ten_thousand_answers_are_the_same_bytes(path: Path) -> None:
+    recordings = begun(path, "record")
+    questions = [asked(user(f"question {number % 5000}")) for number in range(10_000)]
+    for number, question in enumerate(questions):
+        recordings.keep(question, answer(f"answer {number}", id=f"chatcmpl-{number}"))
+    recordings.close()
+    runs = []
+    for folders in (FOLDERS, ELSEWHERE):
+        replayed = begun(path, "replay", folders)
+        runs.append([json_body.serialise(replayed.found(question)) for question in questions])
+        assert (replayed.report.missed, replayed.report.left) == (0, 0)
+    assert runs[0] == runs[1]
+    assert len(set(runs[0])) == 10_000
 
 
 def test_what_is_opened_and_not_used_is_free_again(path: Path) -> None:
