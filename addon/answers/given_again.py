@@ -32,7 +32,7 @@ def response(exchange: Exchange, body: bytes) -> Response:
             return _whole(answer)
         return _stream([native.event_bytes(event) for event in NATIVE[exchange.dialect].as_events(answer)])
     if exchange.streamed:
-        wants_usage = not dialect.is_house or usage.is_asked(exchange.chat)
+        wants_usage = usage.is_asked(exchange.chat)
         events = b"".join(sse.event(json_body.serialise(chunk)) for chunk in chunks(answer, wants_usage=wants_usage))
         events += sse.event(b"[DONE]")
         to_client = translated.to_client(exchange, NO_STEPS)

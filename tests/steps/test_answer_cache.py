@@ -15,8 +15,12 @@ import pytest
 
 from hunyuan_fix import events
 from hunyuan_fix.answers.gathered import gathering
+from hunyuan_fix.config import worker_place
+from hunyuan_fix.config.worker_place import WorkerPlace
 from hunyuan_fix.events import Event
+from hunyuan_fix.stores.redis import redis_client
 from tests.proxying import LOCAL, Answer, Arrived, Endpoint, Proxy, Trust, json_answer, run_endpoint, run_proxy
+from tests.redis_server import RedisServer
 
 USE: dict[str, Any] = {"hunyuan_answer_cache": "use"}
 ASKED = [{"role": "user", "content": "What is in a.txt?"}]
@@ -129,6 +133,15 @@ async def test_the_same_question_gets_the_same_answer_whole_or_streamed(trust: T
     ids = [answer["choices"][0]["message"]["tool_calls"][0]["id"] for answer in (one, other)]
     assert ids[0] != ids[1]
     assert ids[1].startswith("call_chatcmpl-")
+
+
+async def test_what_a_stream_used_is_kept_where_its_client_did_not_ask_for_it(trust: Trust):
+    async with served(trust, None, **USE, hunyuan_usage="ask") as (_, _, ask):
+        first = await ask(stream=True)
+        assert "usage" not in said(first)
+        whole = await ask()
+        assert is_hit(whole)
+        assert whole.json()["usage"] == {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 
 
 async def test_a_hit_streams_like_an_endpoint(trust: Trust):
@@ -257,6 +270,10 @@ async def test_what_another_model_answered_is_not_kept_for_its_own(trust: Trust)
         assert not is_hit(again)
         assert "x-hunyuan-fallback" not in again.headers
         assert is_hit(await ask())
+        # Who waits for an answer that another model gives goes on when that is there.
+        endpoint.answer = only_the_other
+        both = await asyncio.gather(*(ask(temperature=0.1) for _ in range(2)))
+        assert [is_hit(answer) for answer in both] == [False, False]
 
 
 async def test_reading_and_writing_apart_and_by_header(trust: Trust):
@@ -409,7 +426,8 @@ async def test_what_is_kept_outlives_the_process_and_lies_where_only_its_user_re
 
 
 async def test_an_answer_grows_old(trust: Trust):
-    async with served(trust, **USE, hunyuan_answer_cache_age="0.05") as (_, _, ask):
+    aging = {"hunyuan_answer_cache_age": "0.05", "hunyuan_answer_cache_repeats": "off"}
+    async with served(trust, None, **USE, **aging) as (_, _, ask):
         await ask()
         while is_hit(await ask()):  # `refresh`es nothing: it ends
             await asyncio.sleep(0.01)
@@ -478,6 +496,36 @@ async def test_a_run_that_can_t_be_read_is_refused(trust: Trust):
             answer = await ask(headers={"x-hunyuan-run": odd})
             assert (answer.status_code, answer.json()["error"]["code"]) == (400, "run_unreadable"), odd
         assert endpoint.arrived == []
+
+
+async def test_who_repeats_a_run_asks_the_same_often(trust: Trust):
+    async with served(trust, None, hunyuan_answer_cache_repeats="1/600") as (endpoint, _, ask):
+        for take in range(5):
+            await run(ask, f"a/{take}", "x")
+        assert len(endpoint.arrived) == 1
+
+
+async def test_several_workers_count_a_run_together_or_not_at_all(
+    trust: Trust, monkeypatch: pytest.MonkeyPatch, redis_server: RedisServer
+):
+    async with served(trust) as (endpoint, proxy, ask):
+        monkeypatch.setattr(worker_place, "_own", WorkerPlace(1, 2))
+        refused = [await ask(headers={"x-hunyuan-run": "a/1"})]
+        redis_server.start()
+        redis = redis_client(redis_server.url)
+        proxy.addon.runtime.answers.takes.share(redis)
+        refused.append(await ask(headers={"x-hunyuan-run": "a"}))
+        for answer in refused:
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "run_needs_redis")
+        assert endpoint.arrived == []
+        await run(ask, "a/1", "xx")
+        await run(ask, "a/2", "xx")
+        assert len(endpoint.arrived) == 2
+        redis_server.stop()
+        lost = await ask(headers={"x-hunyuan-run": "a/3"})
+        assert not is_hit(lost)
+        assert "could not be counted" in lost.headers["x-hunyuan-fix-warning"]
+        await redis.aclose()
 
 
 async def test_takes_at_once(trust: Trust):
