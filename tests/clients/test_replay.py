@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -166,7 +167,8 @@ def test_elsewhere_without_key_and_endpoint_it_does_the_same(recorded: Recorded,
     """Twice, with the same bytes; each has another key in its file."""
     said: list[list[bytes]] = []
     for number in range(2):
-        there = Place(recorded.agent, tmp_path / f"replayed-{number}")
+        there = Place(recorded.agent, tmp_path / "replayed")  # a folder's name is in some pieces of a stream
+        shutil.rmtree(there.folder, ignore_errors=True)
         there.prepare(secret=f"sk-zyxwvutsrqponmlkjihgfedcba321{number}")
         flows = there.folder / "flows"
         done = there.run("replay", recorded.file, "-w", str(flows))
@@ -175,7 +177,7 @@ def test_elsewhere_without_key_and_endpoint_it_does_the_same(recorded: Recorded,
         assert f"{recorded.calls} calls, which saved" in done.stderr
         assert "not in" not in done.stderr
         # Codex gets back what it asks with: its session is another one each time.
-        said.append([UUID.sub(b"UUID", answer.replace(str(there.work).encode(), b"WORK")) for answer in answers(flows)])
+        said.append([UUID.sub(b"UUID", answer) for answer in answers(flows)])
     assert said[0] == said[1]
     assert len(said[0]) >= recorded.calls
 
