@@ -374,6 +374,9 @@ class Exchange:
     """How far its answer is continued where that is cut (`answers.rounds.wanted`); `None`: it isn't."""
     json: Any = None
     """What is asked of its answer (`answers.json_repair.asked`), and what came of it; `None`: nothing is."""
+    put_back: Any = None
+    """Which placeholders stand for which values of its request (`masking.put_back.PutBack`); `None`: nothing was
+    looked for."""
     is_over_budget: bool = False
     """A budget refuses it, even where its client asked for `observe`."""
     lasting: str = ""
@@ -432,6 +435,11 @@ class Exchange:
     """What is noted of it for the page until it is over (`hooks.keep_content.Begun`); `None`: nothing is."""
     wants_usage: bool = False
     """What its stream uses has to be known, such as for a budget: it is asked for where the endpoint tells it then."""
+
+    @property
+    def has_placeholders(self) -> bool:
+        """Whether its request left with placeholders: its answer must not reach the client with them."""
+        return self.put_back is not None and bool(self.put_back.values)
 
     def tell(self, kind: str, /, **data: Any) -> None:
         """Tell an event (`observe.events`): what happens to the exchange now, in names and numbers. Raises nothing."""
@@ -554,6 +562,7 @@ _UNDER_WAY = (
     "continue_wish",
     "rounds",
     "json",
+    "put_back",
     "is_over_budget",
     "lasting",
     "stays",

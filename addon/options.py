@@ -35,6 +35,7 @@ from .config.page_options import PageSettings
 from .embeddings.settings import EmbeddingSettings
 from .fallbacks import FallbackSettings
 from .kept import KeepSettings
+from .masking.settings import MaskSettings
 from .mending import MendSettings
 from .model_map import ModelMapSettings
 from .observe.admin.settings import AdminSettings
@@ -75,6 +76,7 @@ class Settings(
     AnswerCacheSettings,
     EmbeddingSettings,
     RecordingSettings,
+    MaskSettings,
     AdmissionSettings,
     SearchSettings,
     RetrySettings,

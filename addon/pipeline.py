@@ -33,6 +33,8 @@ from .steps.json_answers import needs_chat as json_needs_chat
 from .steps.keep_answers import KeepAnswers
 from .steps.kept_answers import AnswerKept
 from .steps.known_vectors import KnownVectors, OverlongTexts
+from .steps.mask import Mask, MaskMore
+from .steps.mask import needs_chat as mask_needs_chat
 from .steps.model_map import ModelMap, note_kind
 from .steps.model_map import choose as choose_row
 from .steps.model_names import ModelNames, answering
@@ -60,7 +62,9 @@ STEPS: tuple[type[Step], ...] = (
     AnswerCache,
     KeepToBudget,
     ReadDocuments,
+    Mask,
     DescribeImages,
+    MaskMore,
     JsonAsked,
     ContinueAsked,
     Rules,
@@ -77,6 +81,7 @@ EMBEDDING_STEPS: tuple[type[Step], ...] = (
     EmbeddingModel,
     EmbeddingSuccessor,
     EmbeddingRules,
+    Mask,
     OverlongTexts,
     KnownVectors,
     KeepToBudget,
@@ -108,8 +113,10 @@ NATIVE_STEPS: tuple[type[Step], ...] = (
     AnswerCache,
     KeepToBudget,
     ReadDocuments,
+    Mask,
     DescribeImages,
     NativeFields,
+    MaskMore,
     Overlong,
     PromptCache,
 )
@@ -173,6 +180,8 @@ class Pipeline:
                 reason = Change(native.name, "", "JSON is looked for in the answer of a chat request: translated")
             if reason is None and rounds_need_chat(exchange, self._settings, body):
                 reason = Change(native.name, "", "the answer to a chat request can be continued: translated")
+            if reason is None and mask_needs_chat(exchange, self._settings, body):
+                reason = Change(native.name, "", "what its history has masked is known where that is kept: translated")
         else:
             reason = Change(native.name, "/model", "the model doesn't speak this format at its endpoint: translated")
         if reason is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ from .exchange import JsonObject
 from .kept import KeepSettings
 from .kept.answers import KeptAnswers
 from .kept.reasoning import KeptReasoning
+from .masking.masked import CleanTexts
+from .masking.placeholders import Placeholders
 from .mending.learnt import Learnt
 from .observe import build, counters, prometheus, statistics, store_counts
 from .observe.admin import status
@@ -119,7 +121,7 @@ class Runtime:
         self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
         self.batches, self.chat_calls = EmbeddingBatches(calls), ChatCalls(calls)
         self.relay = Relay(self.http_client, self.gate, self.workers, clocks=calls.clocks)
-        self.secrets = Secrets(sealing.use)
+        self.placeholders, self.clean_texts, self.secrets = Placeholders(), CleanTexts(), Secrets(self._use_seals)
         self.call_keys = CallKeys(lambda: self.secrets.providers, lambda: self.secrets.key, lambda: self.secrets.cloud)
         self.limits = RateLimits(lambda client: self.secrets.tokens.quota(client, self._settings))
         self.unauthenticated = UnauthenticatedClients()
@@ -261,6 +263,11 @@ class Runtime:
         self.health.start()
         if worker_place.own() is None:  # else the process that has started the workers watches over all
             self.alerts.start()
+
+    def _use_seals(self, keys: Sequence[bytes]) -> None:
+        """Take the keys that seal into use; placeholders are made under the first of them, too."""
+        sealing.use(keys)
+        self.placeholders.use(keys)
 
     async def _look_at_secrets(self) -> None:
         await self.secrets.refresh()

@@ -64,12 +64,14 @@ def answer(
     mentions: bool = True,
     variant: Variant = DOCUMENTED,
     read: tuple[int, int] | None = None,
+    number: int = 0,
 ) -> Answer:
     """The answer to a body that passed the checks.
 
     `created` is the Unix time that it carries; `seed` tells requests apart whose last messages are alike, so that
     ids don't repeat; `mentions`: a tool whose name the user says is called, without a directive; `read` are the tokens
-    of the prompt and those of them that were cached. Raises vision.UnreadableImage where an image can't be decoded.
+    of the prompt and those of them that were cached; `number` is the request's. Raises vision.UnreadableImage where an
+    image can't be decoded.
     """
     last = body["messages"][-1]
     begun = _begun(body)
@@ -84,6 +86,8 @@ def answer(
     else:
         wanted = _wanted_tools(body, asked, mentions=mentions)
         text = _prose(body, asked, calling=bool(wanted))
+        if asked.numbered:
+            text = f"{text} {number}"
         if begun is not None:
             text = text[max(0, len(begun[1]) - asked.again) :]
     reasoning = asked.reasoning or (thought(_question(body), body["messages"]) if thinks(body, profile) else "")

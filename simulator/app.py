@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 import time
 from typing import Any
 
@@ -67,6 +68,7 @@ class Simulator:
         )
         self._thoughts = Thoughts()
         self._cache = PromptCache()
+        self._numbers = itertools.count(1)  # of answers
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer one request; anything but HTTP is left unanswered."""
@@ -376,6 +378,7 @@ class Simulator:
                 mentions=self.settings.mentions,
                 variant=self.settings.variant,
                 read=self._read(body, request) if profile != "hunyuan" else None,
+                number=next(self._numbers),
             )
         except UnreadableImage as error:
             raise Refused(self._problem("image", str(error))) from error

@@ -4,6 +4,7 @@
 `[[sim:echo-system]]`, `[[sim:reasoning TEXT]]`, `[[sim:length]]`, `[[sim:sensitive]]`, `[[sim:chunks N]]`,
 `[[sim:fence]]`, `[[sim:leak think]]`, `[[sim:leak tools]]`; `[[sim:limit N]]` ends every answer after N characters with
 `length`, and where the model is asked to go on it does, from N characters before the end with `[[sim:again N]]`.
+With `[[sim:numbered]]` the text ends with the number of the request, so that the same question has another answer.
 """
 
 import json
@@ -32,6 +33,7 @@ class Directives:
     length: bool = False
     sensitive: bool = False
     fence: bool = False
+    numbered: bool = False
     leaks: frozenset[str] = frozenset()
 
     @property
@@ -61,6 +63,7 @@ def parse(text: str) -> Directives:
         length="length" in words,
         sensitive="sensitive" in words,
         fence="fence" in words,
+        numbered="numbered" in words,
         leaks=frozenset(words.get("leak", "").split()),
     )
 

@@ -35,9 +35,7 @@ class Guide:
 
     def blocks(self, section: str) -> list[Block]:
         """The fenced blocks of a section, in order."""
-        return [
-            Block(found["language"], found["text"], found["file"]) for found in _BLOCK.finditer(self.sections[section])
-        ]
+        return _blocks(self.sections[section])
 
     @property
     def files(self) -> dict[str, str]:
@@ -54,6 +52,15 @@ class Guide:
     def printed(self) -> str:
         """What the proof ends with, when it works."""
         return self.blocks("Proof")[-1].text.rstrip()
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """The fenced blocks of any page, in order."""
+    return _blocks(page.read_text(encoding="utf-8"))
+
+
+def _blocks(text: str) -> list[Block]:
+    return [Block(found["language"], found["text"], found["file"]) for found in _BLOCK.finditer(text)]
 
 
 def read(name: str) -> Guide:

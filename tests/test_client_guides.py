@@ -98,7 +98,11 @@ def pinned(guide: str) -> dict[str, str]:
     if guide in IN_NODE:
         dependencies: dict[str, str] = json.loads((ROOT / "tests/clients/package.json").read_text())["dependencies"]
         return dependencies
-    lines = (ROOT / "tests/clients/requirements.txt").read_text().splitlines()
+    return pins("requirements.txt")
+
+
+def pins(file: str) -> dict[str, str]:
+    lines = (ROOT / "tests/clients" / file).read_text().splitlines()
     return dict(line.split("==") for line in lines if not line.startswith("#"))
 
 
@@ -134,12 +138,20 @@ def test_the_versions_are_those_that_are_tested(name: str) -> None:
 
 
 def test_pins_are_exact_and_name_no_place() -> None:
-    for name in ("package.json", "package-lock.json", "requirements.txt"):
+    for name in ("package.json", "package-lock.json", "requirements.txt", "rd-agent.txt"):
         text = (ROOT / "tests/clients" / name).read_text()
         assert "://" not in text
         assert '"resolved"' not in text
     assert all(re.fullmatch(r"[\d.]+", version) for version in pinned("opencode").values())
     assert pinned("langchain")
+
+
+def test_rd_agent_has_the_versions_that_its_page_names_and_those_of_the_other_clients() -> None:
+    its_own, others = pins("rd-agent.txt"), pins("requirements.txt")
+    assert {name: its_own[name] for name in its_own.keys() & others.keys()}.items() <= others.items()
+    for page in ("rd-agent.md", "rd-agent.zh-CN.md"):
+        text = (ROOT / "docs" / page).read_text()
+        assert all(its_own[name] in text for name in ("rdagent", "litellm", "pydantic-ai-slim"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -411,6 +411,7 @@ async def claiming(world: World) -> object:
     return answer.json()["Response"].get("Error")
 
 
+SECRETIVE = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": f"sk-{'a1' * 20}"}]}
 BROWSER = after(CHAT, authorization="", origin=PAGE, sec_fetch_site="cross-site")
 WITH_TOKENS = {"hunyuan_client_tokens_file": "{folder}/clients.toml"}
 BY_TOKEN = after(CHAT, authorization=f"Bearer {TOKEN}")
@@ -438,6 +439,7 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
         {"hunyuan_answer_cache": "record", "hunyuan_recording": "{folder}/other.jsonl"},
     ),
     "hunyuan_embedding_overlong": ("error", after(LONG_TEXT, path="/embeddings"), {}),
+    "hunyuan_mask": ("keys,ids", after(SECRETIVE), {}),
     "hunyuan_models": ("*-lite=hunyuan-pro", after(CHAT), {}),
     "hunyuan_cascade": ("never", IMAGES, {}),
     "hunyuan_vision_model": ("eyes-vision", IMAGES, {}),

@@ -30,7 +30,7 @@ FLOORS = (
     {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins", "key_routes"},
     {
         *("repaired", "rules", "dialects", "fallbacks", "mending", "route", "vendors", "admission", "kept"),
-        *("answer_cache", "budgets", "embeddings", "model_map", "recording", "runaway", "stores"),
+        *("answer_cache", "budgets", "embeddings", "masking", "model_map", "recording", "runaway", "stores"),
     },
     {
         *("circuit", "config", "counting", "documents", "images", "events", "prices", "search", "session", "wire"),
@@ -42,7 +42,7 @@ FLOORS = (
 
 PURE = {
     *("repaired", "dialects", "rules", "answers", "wire", "session", "exchange", "events", "prices"),
-    *("profiles", "texts", "images", "documents", "counting", "mending", "model_map"),
+    *("profiles", "texts", "images", "documents", "counting", "masking", "mending", "model_map"),
 }
 """Rooms that know no host program and no network."""
 IMPURE = {"mitmproxy", "mitmproxy_rs", "httpx", "httpcore", "tornado", "asyncio"}

@@ -18,6 +18,8 @@ from hunyuan_fix.exchange import Exchange, JsonObject, Response
 from hunyuan_fix.kept import KeepSettings
 from hunyuan_fix.kept.answers import KeptAnswers
 from hunyuan_fix.kept.reasoning import KeptReasoning
+from hunyuan_fix.masking.masked import CleanTexts
+from hunyuan_fix.masking.placeholders import Placeholders
 from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.observe.prompt_cache import PromptCacheLedger
 from hunyuan_fix.options import Settings
@@ -69,6 +71,7 @@ class RuntimeWithoutGate:
         self.runaway = RunawayMemory()
         self.vectors, self.answers, self.recordings = KeptVectors(), CachedAnswers(), NoRecording()
         self.spending = Spending()
+        self.placeholders, self.clean_texts = Placeholders(), CleanTexts()
         self.plugin_failures = Failures()
 
 

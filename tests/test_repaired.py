@@ -109,7 +109,8 @@ def test_the_steps_that_are_left_out_are_known():
     """A new step of the pipeline must be looked at here: is it the body's, and pure?"""
     assert [step.__name__ for step in STEPS] == [
         *("PromptCame", "Runaway", "KeepAnswers", "ModelMap", "ModelNames", "Successor", "ToolModel", "KeepToBudget"),
-        *("ReasoningMemory", "ReadDocuments", "DescribeImages", "JsonAsked", "ContinueAsked", "Rules", "Overlong"),
+        *("ReasoningMemory", "ReadDocuments", "Mask", "DescribeImages", "MaskMore", "JsonAsked", "ContinueAsked"),
+        *("Rules", "Overlong"),
         *("PromptCache", "JsonAnswers", "WebSearch", "AutoContinue"),
     ]
     assert {Overlong, ReadDocuments, Runaway} <= set(STEPS)

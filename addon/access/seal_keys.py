@@ -38,7 +38,8 @@ class SealSettings:
     seal_key_file: Path | None = option(
         "",
         "File with the keys that seal reasoning and summaries in Responses answers, one on each line; the first "
-        "seals, all open. Several machines need the same. Default: one in the user's data folder, made once.",
+        "seals, all open. Placeholders of hunyuan_mask are made under the first. Several machines need the same. "
+        "Default: one in the user's data folder, made once.",
         read.optional(read.path),
     )
 

@@ -15,6 +15,7 @@ from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..wire.flaws import Flaw
 from . import translated, whole
 from .heard import Listeners
+from .placeholders import PutBackEvents
 from .streamed import EVENT_STREAM, ClientStream
 from .translated import NO_STEPS, Steps
 
@@ -38,6 +39,9 @@ class NativeStream(ClientStream):
         super().__init__(exchange, encoding, keep, written)
         listeners = steps.listeners(exchange)
         self._heard = Listeners(listeners) if listeners else None
+        self._put_back = None
+        if exchange.has_placeholders:
+            self._put_back = PutBackEvents(exchange.put_back)
         self._steps = steps
         self._dialect = NATIVE[exchange.dialect]
         self._note = exchange.note_of(exchange.spoken)
@@ -58,6 +62,9 @@ class NativeStream(ClientStream):
             self._heard.feed(b"".join(sent))
             if self._heard.failure is not None:
                 self._log(self._heard.failure)
+        if self._put_back is not None:
+            data = self._put_back.feed(b"".join(sent))
+            sent = _pieces(data + (self._put_back.finish() if self._ended else b""))
         return sent
 
     @property

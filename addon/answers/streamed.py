@@ -148,8 +148,11 @@ class ClientStream(KeptStream):
         try:
             chunks = _pieces(data) if self._passing else self._sent_for(data)
         except Exception as failure:
-            chunks = _pieces(bytes(self._whole) or data)
-            self._passing = True
+            if self._exchange.has_placeholders:  # a tool that is called with one writes it down: the stream ends here
+                self._ended, chunks = True, []
+            else:
+                chunks = _pieces(bytes(self._whole) or data)
+                self._passing = True
             self._log(failure)
         if self._written is not None and self._may_be_complete:
             self._written()

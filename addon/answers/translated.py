@@ -19,6 +19,7 @@ from ..wire import flaws, json_body, proxy_errors, sse
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
 from .heard import Listener, Listeners
+from .placeholders import PutBackEvents
 
 INCOMPLETE = proxy_errors.STREAM_INCOMPLETE()
 """The error for an answer without an end, where its HTTP message has one."""
@@ -133,9 +134,12 @@ def to_client(exchange: Exchange, steps: Steps) -> ToClient | None:
     written = None
     if not dialect.is_house:
         written = WrittenEvents(dialect.stream(exchange.note_of(dialect.name)), exchange.error_language)
+    put_back = None
+    if exchange.has_placeholders:
+        put_back = PutBackEvents(exchange.put_back)
     listeners = steps.listeners(exchange)
     heard = Listeners(listeners) if listeners else None
-    return ToClient(changed, written, heard) if changed or written or heard else None
+    return ToClient(changed, written, heard, put_back) if changed or written or heard or put_back else None
 
 
 class FromUpstream:
@@ -403,13 +407,18 @@ class WrittenEvents:
 class ToClient:
     """Repaired chat events on their way to the client: through the steps, then into its format.
 
-    `heard` is told what came through the steps.
+    `put_back`: puts the values of its request's placeholders into what came through the steps. `heard` is told that.
     """
 
     def __init__(
-        self, changed: ChangedChunks | None, written: WrittenEvents | None, heard: Listeners | None = None
+        self,
+        changed: ChangedChunks | None,
+        written: WrittenEvents | None,
+        heard: Listeners | None = None,
+        put_back: PutBackEvents | None = None,
     ) -> None:
         self._changed = changed
+        self._put_back = put_back
         self._written = written
         self._heard = heard
 
@@ -433,6 +442,8 @@ class ToClient:
         """Chat events -> the bytes for the client."""
         if self._changed is not None:
             data = self._changed.feed(data)
+        if self._put_back is not None:
+            data = self._put_back.feed(data)
         if self._heard is not None:
             self._heard.feed(data)
         if self._written is not None:
@@ -443,6 +454,8 @@ class ToClient:
         """What is left to send when the stream has ended; the error `incomplete` for an end that is missing."""
         rest = self._changed.finish() if self._changed is not None else b""
         if self.is_waiting:
+            if self._put_back is not None:
+                rest = self._put_back.feed(rest)
             return [rest] if rest else []
         return self._finished(rest, incomplete)
 
@@ -456,6 +469,8 @@ class ToClient:
         return self._finished(self._changed.go_on() if self._changed is not None else b"", INCOMPLETE)
 
     def _finished(self, rest: bytes, incomplete: ProxyError) -> list[bytes]:
+        if self._put_back is not None:
+            rest = self._put_back.feed(rest) + self._put_back.finish()
         if self._heard is not None:
             self._heard.feed(rest)
             self._heard.finish()

@@ -28,9 +28,10 @@ def repair_answer(exchange: Exchange, steps: Steps, body: bytes, encoding: str, 
     try:
         text = unpack(body, encoding, limit)
     except TooLarge:
-        return None
+        return whole.error_for(exchange, flaws.TOO_LARGE) if exchange.has_placeholders else None
     except CodingError:
-        return whole.error_for(exchange, flaws.DAMAGED) if is_known(encoding) else None
+        is_lost = is_known(encoding) or exchange.has_placeholders
+        return whole.error_for(exchange, flaws.DAMAGED) if is_lost else None
     if exchange.dialect in dialects.NATIVE:
         return native.repair_answer(exchange, text, steps)
     dialect = dialects.DIALECTS[exchange.dialect]

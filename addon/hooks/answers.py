@@ -90,6 +90,8 @@ class Answers:
         try:
             stream = self._repairing(exchange, encoding)
         except CodingError:
+            if exchange.has_placeholders:
+                return  # an error is in its place in `ends`, which can't read it either
             coding = safe_text.plain(encoding)
             said = say("The stream's content coding {coding} is not understood: it passes unchanged", coding=coding)
             logger.warning("%s", said)
@@ -227,8 +229,17 @@ class Answers:
         except (Abandoned, asyncio.CancelledError):
             pass  # the process ends: the answer passes unchanged
         except Exception as error:
-            self._runtime.failed("An answer could not be repaired and passes unchanged", error)
+            self._failed(response, exchange, error)
         exchange.milliseconds += (time.perf_counter() - started) * 1000
+
+    def _failed(self, response: http.Response, exchange: Exchange, error: Exception) -> None:
+        """Let an answer that could not be repaired pass, but not with placeholders: tools would write them."""
+        if not exchange.has_placeholders:
+            self._runtime.failed("An answer could not be repaired and passes unchanged", error)
+            return
+        self._runtime.failed("An answer could not be repaired, and is replaced by an error", error)
+        lost = proxy_errors.INVALID_ANSWER(flaw=flaws.DAMAGED.what).response()
+        restate(response, in_clients_words(exchange, lost))
 
     def _look_at(self, response: http.Response, exchange: Exchange) -> None:
         """Note what the log and later errors are to say: why the endpoint refused, and which models a key has."""

@@ -25,6 +25,7 @@ from ..options import Settings
 from ..pipeline import Pipeline
 from ..route import RouteSettings
 from ..runtime import Runtime
+from ..steps import mask
 from ..texts.terminal import say
 from ..wire import answer_facts, json_body, proxy_errors, safe_text
 from . import asked_usage, keep_content, request_body, signed_clients, trace_headers
@@ -136,7 +137,7 @@ class Bodies:
 
     async def _repaired(self, request: http.Request, exchange: Exchange, further: _FurtherTries) -> Response | None:
         started = time.perf_counter()
-        noted = exchange.noted()
+        noted, masks = exchange.noted(), mask.is_wanted(exchange, self._settings)
         try:
             response = None
             if exchange.dialect in SIGNED:
@@ -152,6 +153,9 @@ class Bodies:
             if is_translated(exchange):
                 self._runtime.failed("A request in another format could not be repaired", error)
                 return proxy_errors.TRANSLATION_FAILED().response()
+            if masks:
+                self._runtime.failed("A request could not be masked or repaired, and is refused", error)
+                return proxy_errors.MASKING_FAILED().response()
             if exchange.fails_closed:
                 self._runtime.failed("The image cascade failed", error)
                 return proxy_errors.IMAGE_CASCADE_FAILED().response()
@@ -196,7 +200,10 @@ class Bodies:
             )
         if translated and not isinstance(came.value, dict):
             raise BadRequest(f"The request body can't be read: {came.flaw or 'it is no JSON object'}.")
-        if came.flaw or not (translated or pipeline.repairable(came.value, dialect.house)):
+        is_read = not came.flaw and (translated or pipeline.repairable(came.value, dialect.house))
+        if not is_read and mask.is_wanted(exchange, self._settings):
+            return proxy_errors.CANT_BE_MASKED().response()
+        if not is_read:
             exchange.note(came.changes)
             self._write(request, exchange, came, came.data)
             return None

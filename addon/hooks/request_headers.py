@@ -31,7 +31,7 @@ from ..observe import front_page
 from ..observe.health import reverse_port
 from ..options import Settings
 from ..route import Address, Route, Routes, is_translated
-from ..steps import budget
+from ..steps import budget, mask
 from ..texts.terminal import say
 from ..upstream import tc3
 from ..upstream.client import ASKED, LOOP_GUARD, PROFILE, SHUT_DOWN, UPSTREAM, Transport
@@ -306,6 +306,9 @@ class RequestHeaders:
             return
         if not _is_offered(route, exchange):
             respond(flow, exchange, proxy_errors.API_NOT_OFFERED(path=safe_text.plain(exchange.path)).response())
+            return
+        if route.unrepaired and exchange.spoken and mask.is_wanted(exchange, self._settings):
+            respond(flow, exchange, proxy_errors.CANT_BE_MASKED().response())
             return
         if route.unrepaired:
             logger.info("%s %s %s", request.method, safe_text.plain(exchange.path), _why_unrepaired(route))

@@ -26,12 +26,15 @@ def check(body: JsonObject, context: RuleContext) -> Response | None:
 def embeddings(body: JsonObject, context: RuleContext) -> list[Change]:
     """Remove what the endpoint doesn't take from an embeddings body.
 
-    `encoding_format: base64`, which openai-python sends unasked, is kept by `context.plan.base64_embeddings`.
+    `encoding_format: base64`, which openai-python sends unasked, is kept by `context.plan.base64_embeddings`, also
+    where it leaves: an endpoint may take it and answer in floats all the same.
     """
     changes: list[Change] = []
     for key in [key for key in body if key not in context.keep_params]:
         accepted = key in context.profile.embeddings.parameters
         if accepted and body[key] is not None:
+            if key == "encoding_format" and body[key] == "base64":
+                context.plan.base64_embeddings = True
             continue
         value = body.pop(key)
         why = f"null: {key} removed" if accepted else f"{key} is not accepted: removed"

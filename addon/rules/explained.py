@@ -70,9 +70,9 @@ BEFORE_THE_RULES = {
     ),
     "model": Explanation(
         "A model's name that fits a pattern of `hunyuan_models` becomes the model that it names; a mark of the window "
-        "(`[1m]`) goes; an alias (`claude-hy3`) and another spelling (`Kimi-K2.6`, `moonshotai/kimi-k2.6` at Moonshot) "
-        "become the id. In a request of another format, other names `claude-…` and `gpt-…` become the text model "
-        "(`hunyuan_text_model`).",
+        "(`[1m]`) goes; an alias (`claude-hy3`) and another spelling (`Kimi-K2.6`, `moonshotai/kimi-k2.6` at Moonshot, "
+        "LiteLLM's `openai/hy3`) become the id. In a request of another format, other names `claude-…` and `gpt-…` "
+        "become the text model (`hunyuan_text_model`).",
         "Agents for other vendors' models ask for those unless they are told otherwise, some for small tasks only; the "
         "endpoint answers that there is no such model.",
         "rules/model_names.py",
@@ -94,6 +94,12 @@ BEFORE_THE_RULES = {
         "No endpoint here documents PDFs in the request. The text of a PDF is kept, so that it reads the same in every "
         "later turn.",
         "documents/pdf.py",
+    ),
+    "masking": Explanation(
+        "What looks like a key leaves as a placeholder, and phone, identity and card numbers do: `hunyuan_mask`. The "
+        "same value always has the same placeholder.",
+        "What an agent reads goes to a vendor in every later turn: [masking.md](masking.md).",
+        "steps/mask.py",
     ),
     "cascade": Explanation(
         "An image becomes a description by the vision model (`hunyuan_vision_model`), or a note that says why there is "
@@ -231,6 +237,12 @@ REFUSALS = {
 }
 
 ANSWERS = {
+    "answer-masking": Explanation(
+        "Where the model wrote a placeholder, the client gets the value, in texts and in the arguments of calls: "
+        "`hunyuan_mask`.",
+        "A tool that is called with a placeholder would write it into a file.",
+        "answers/placeholders.py",
+    ),
     "answer-error": Explanation(
         "An error answer gets its honest status; the vendor's own error stays under `error.vendor`.",
         "Seen: a rate limit comes as HTTP 400 with code 2003, which no client tries again.",

@@ -17,6 +17,9 @@ _FOREIGN = ("claude-*", "gpt-*")
 """Names of other vendors' models, which agents ask for unless they are told otherwise."""
 _WINDOW = re.compile(r"\[\d+[km]\]\Z", re.IGNORECASE)
 """Claude Code's mark of the window that it assumes: `hy3[1m]`."""
+_LITELLM = frozenset({"openai", "litellm_proxy", "hosted_vllm", "custom_openai"})
+"""LiteLLM's words for the format of an endpoint, which it takes off by itself; what borrows its names doesn't, such as
+RD-Agent's agents (pydantic-ai's `LiteLLMProvider`)."""
 _LONGEST = 200
 """Characters of a model's name; longer ones are left to the endpoint."""
 
@@ -73,12 +76,16 @@ def _served(name: str, profile: Profile) -> str:
     """The id that the endpoint has for the model `name`; `""` where none, or several, may be meant.
 
     Endpoints that serve many makers' models put the maker before the name (`moonshotai/kimi-k2.5`); the maker's own
-    don't. A mark behind the name (`:free`) stays: it may be another price. So does another maker's name before it.
+    don't. A mark behind the name (`:free`) stays: it may be another price. So does another maker's name before it, but
+    for `openai/` and the like where the endpoint has none that begin so: LiteLLM's mark of a format (`_LITELLM`).
     """
     asked = name.lower()
     maker, _, own = asked.rpartition("/")
     is_its_own = bool(profile.vendor) and maker.startswith(profile.vendor)
     spelt = {asked, own} if is_its_own else {asked}
+    first, _, rest = asked.partition("/")
+    if first in _LITELLM and not any(known.lower().startswith(f"{first}/") for known in profile.models):
+        spelt.add(rest)
     found = [known for known in profile.models if known.lower() in spelt or known.lower().rpartition("/")[2] == asked]
     return found[0] if len(found) == 1 else ""
 

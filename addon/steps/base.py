@@ -19,6 +19,8 @@ from ..embeddings.vectors import KeptVectors
 from ..exchange import Exchange, JsonObject, Outcome, Response
 from ..kept.answers import KeptAnswers
 from ..kept.reasoning import KeptReasoning
+from ..masking.masked import CleanTexts
+from ..masking.placeholders import Placeholders
 from ..observe.metrics import Metrics
 from ..observe.prompt_cache import PromptCacheLedger
 from ..options import Settings
@@ -86,6 +88,14 @@ class StepRuntime(Protocol):
     @property
     def vectors(self) -> KeptVectors:
         """The vectors of texts that were asked for before."""
+
+    @property
+    def placeholders(self) -> Placeholders:
+        """Makes what stands for masked values."""
+
+    @property
+    def clean_texts(self) -> CleanTexts:
+        """Texts that have nothing to mask."""
 
     @property
     def spending(self) -> Spending:

@@ -32,9 +32,12 @@ def hidden(text: str, write: Callable[[Secret], str] = lambda found: f"[{found.n
     return "".join([*pieces, text[place:]])
 
 
-def find(text: str) -> list[Secret]:
-    """The secrets in `text`, in their order; of those that overlap the first."""
-    found = sorted(_all(text), key=lambda secret: (secret.start, -secret.end))
+def find(text: str, *, pieces: bool = False) -> list[Secret]:
+    """The secrets in `text`, in their order; of those that overlap the first.
+
+    `pieces`: of a secret that has lines, such as a private key, each is one.
+    """
+    found = sorted(_all(text, pieces), key=lambda secret: (secret.start, -secret.end))
     kept: list[Secret] = []
     for secret in found:
         if not kept or secret.start >= kept[-1].end:
@@ -42,20 +45,35 @@ def find(text: str) -> list[Secret]:
     return kept
 
 
-def _all(text: str) -> Iterator[Secret]:
-    for name, begins, shape in _shapes():
+def _all(text: str, pieces: bool) -> Iterator[Secret]:
+    for name, begins, shape, parts in _shapes():
         for word in begins:
             place = text.find(word)
             while place >= 0:
                 match = shape.match(text, place)
                 if match is not None:
                     start, end = match.span(shape.groups)
-                    yield Secret(start, end, name)
+                    if pieces and parts is not None:
+                        yield from (Secret(*part.span(1), name) for part in parts.finditer(text, start, end))
+                    else:
+                        yield Secret(start, end, name)
                 place = text.find(word, match.end() if match is not None else place + len(word))
 
 
+_START = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4}))"
+"""What `<start>` stands for."""
+
+
 @cache
-def _shapes() -> list[tuple[str, tuple[str, ...], re.Pattern[str]]]:
+def _shapes() -> list[tuple[str, tuple[str, ...], re.Pattern[str], re.Pattern[str] | None]]:
     data = resources.files(__package__).joinpath("secret_shapes.toml").read_text(encoding="utf-8")
     listed: list[dict[str, Any]] = tomllib.loads(data)["secret"]
-    return [(row["name"], tuple(row["begins"]), re.compile(row["shape"])) for row in listed]
+    return [
+        (
+            row["name"],
+            tuple(row["begins"]),
+            re.compile(row["shape"].replace("<start>", _START)),
+            re.compile(row["pieces"]) if "pieces" in row else None,
+        )
+        for row in listed
+    ]

@@ -1,7 +1,8 @@
 # The real clients of `scripts/test --clients`, to be sourced after environment.sh.
 #
 # Sets and exports HUNYUAN_FIX_CLIENTS, the folder where they live (default: .clients in the repository), and
-# installs them first if one is missing or its version was changed. Versions: tests/clients.
+# installs them first if one is missing or its version was changed. Versions: tests/clients. RD-Agent has an environment
+# of its own, `rd-agent`: it is installed without most of what it demands.
 
 # shellcheck shell=bash
 HUNYUAN_FIX_CLIENTS="${HUNYUAN_FIX_CLIENTS:-$ROOT/.clients}"
@@ -36,12 +37,31 @@ install_clients() {
     clients_stamp >"$HUNYUAN_FIX_CLIENTS/stamp"
 }
 
+rd_agent_stamp() {
+    printf '%s\n' "$HUNYUAN_FIX_CLIENTS"
+    cat -- "$PINS/rd-agent.txt"
+}
+
+rd_agent_up_to_date() {
+    [ -f "$HUNYUAN_FIX_CLIENTS/rd-agent/stamp" ] && rd_agent_stamp | cmp -s - "$HUNYUAN_FIX_CLIENTS/rd-agent/stamp"
+}
+
+install_rd_agent() {
+    echo "hunyuan-fix: installing RD-Agent into $HUNYUAN_FIX_CLIENTS/rd-agent (once, about 400 MB)" >&2
+    echo '*' >"$HUNYUAN_FIX_CLIENTS/.gitignore"
+    "$PYTHON" -m venv --clear "$HUNYUAN_FIX_CLIENTS/rd-agent"
+    "$HUNYUAN_FIX_CLIENTS/rd-agent/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps \
+        --requirement "$PINS/rd-agent.txt"
+    rd_agent_stamp >"$HUNYUAN_FIX_CLIENTS/rd-agent/stamp"
+}
+
 set_up_clients() {
-    clients_up_to_date && return
+    clients_up_to_date && rd_agent_up_to_date && return
     mkdir -p -- "$HUNYUAN_FIX_CLIENTS"
     (
         lock "$PYTHON"
-        clients_up_to_date || install_clients 9<&- >&2
+        { clients_up_to_date || install_clients; } 9<&- >&2
+        { rd_agent_up_to_date || install_rd_agent; } 9<&- >&2
     ) 9<"$PINS/package.json"
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -75,14 +75,19 @@ def run_way(certificates: Certificates, name: str, *arguments: str, options: Seq
 
 
 @contextmanager
-def run_bare_proxy(certificates: Certificates, host: str, port: int) -> Iterator[Proxy]:
-    """mitmdump without the addon, as proxy and as reverse proxy before `host`, which is on `port` of this machine."""
+def run_bare_proxy(
+    certificates: Certificates, host: str, port: int, redirects: Mapping[str, int] | None = None
+) -> Iterator[Proxy]:
+    """mitmdump without the addon, as proxy and as reverse proxy before `host`, which is on `port` of this machine.
+
+    `redirects`: where other hosts lead.
+    """
     command, reverse_port = proxy_command(certificates)
     addon = command.index(str(ROOT / "addon/hunyuan_fix.py"))
     del command[addon - 1 : addon + 1]
     command = [word.replace(f"reverse:https://{LEGACY}@", f"reverse:https://{host}@") for word in command]
-    redirects = json.dumps({f"{host}:443": port})
-    with process("bare mitmdump", command, {"HUNYUAN_FIX_TEST_REDIRECTS": redirects}) as started:
+    leads = json.dumps({f"{host}:443": port, **(redirects or {})})
+    with process("bare mitmdump", command, {"HUNYUAN_FIX_TEST_REDIRECTS": leads}) as started:
         proxy_port = int(started.wait_for(r"HTTP\(S\) proxy listening at 127\.0\.0\.1:(\d+)")[1])
         started.wait_for(r"reverse proxy to \S+ listening at")
         yield Proxy(started, proxy_port, reverse_port, certificates)

@@ -34,11 +34,12 @@ def test_base64_is_planned(asked: Any, planned: bool) -> None:
     assert given.plan.base64_embeddings is planned
 
 
-def test_tokenhub_takes_the_format_itself() -> None:
+@pytest.mark.parametrize(("format_", "planned"), [("base64", True), ("float", False)])
+def test_tokenhub_takes_the_format_itself_and_may_answer_in_floats(format_: str, planned: bool) -> None:
     given = context("tokenhub")
-    asked = body(encoding_format="base64", dimensions=1024)
+    asked = body(encoding_format=format_, dimensions=1024)
     assert embeddings(asked, given) == []
-    assert not given.plan.base64_embeddings
+    assert given.plan.base64_embeddings is planned
 
 
 def test_kept_parameters_are_left_alone() -> None:

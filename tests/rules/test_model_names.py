@@ -120,6 +120,13 @@ def test_a_body_without_a_model_stays() -> None:
         ("tokenhub", "kimi-k2.5", "kimi-k2.5"),
         ("moonshot", "Kimi-K2.6", "kimi-k2.6"),
         ("moonshot", "moonshotai/kimi-k2.6", "kimi-k2.6"),
+        # LiteLLM's word for the format of an endpoint
+        ("tokenhub", "openai/hy3", "hy3"),
+        ("tokenhub", "litellm_proxy/hy3", "hy3"),
+        ("moonshot", "openai/kimi-k2.6[256k]", "kimi-k2.6"),
+        ("tokenhub", "openai/gpt-5", "openai/gpt-5"),
+        ("tokenhub", "anthropic/hy3", "anthropic/hy3"),
+        ("zenmux", "openai/moonshotai/kimi-k2.5", "moonshotai/kimi-k2.5"),
         ("moonshot", "MoonshotAI/Kimi-K2.6[256k]", "kimi-k2.6"),
         ("moonshot", "other/kimi-k2.6", "other/kimi-k2.6"),
         ("moonshot", "moonshotai/kimi-k2.6:free", "moonshotai/kimi-k2.6:free"),
@@ -142,6 +149,12 @@ def test_a_name_that_two_makers_have_stays() -> None:
     two = replace(zenmux, models={**zenmux.models, "other/kimi-k2.5": zenmux.models["moonshotai/kimi-k2.5"]})
     body = {"model": "kimi-k2.5"}
     assert model_name(body, {}, two, None) == []
+
+
+def test_where_an_endpoint_has_models_of_openai_the_word_names_a_maker() -> None:
+    hosts = replace(TOKENHUB, models={**TOKENHUB.models, "openai/gpt-oss": TOKENHUB.models["hy3"]})
+    body = {"model": "openai/hy3"}
+    assert model_name(body, {}, hosts, None) == []
 
 
 def test_where_no_text_model_is_known_the_name_stays() -> None:

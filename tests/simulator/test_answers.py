@@ -133,6 +133,12 @@ def test_a_tool_result_is_quoted() -> None:
     assert not answer.tool_calls
 
 
+def test_a_numbered_answer_differs_from_the_one_before() -> None:
+    body = {"model": "hunyuan-a13b", "messages": [{"role": "user", "content": "[[sim:say hi]][[sim:numbered]]"}]}
+    assert [answers.answer(body, "hunyuan", number=number).text for number in (1, 2)] == ["hi 1", "hi 2"]
+    assert ask("[[sim:say hi]]").text == "hi"
+
+
 def test_echo_system_and_fence() -> None:
     messages = [{"role": "system", "content": "规则"}, {"role": "user", "content": "[[sim:echo-system]]"}]
     assert answers.answer({"model": "hunyuan-lite", "messages": messages}, "hunyuan").text == "规则"

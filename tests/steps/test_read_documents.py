@@ -24,6 +24,8 @@ from hunyuan_fix.exchange import Exchange
 from hunyuan_fix.kept import KeepSettings
 from hunyuan_fix.kept.answers import KeptAnswers
 from hunyuan_fix.kept.reasoning import KeptReasoning
+from hunyuan_fix.masking.masked import CleanTexts
+from hunyuan_fix.masking.placeholders import Placeholders
 from hunyuan_fix.observe.metrics import Metrics
 from hunyuan_fix.observe.prompt_cache import PromptCacheLedger
 from hunyuan_fix.plugins.failures import Failures
@@ -60,6 +62,7 @@ class Runtime:
         self.runaway = RunawayMemory()
         self.vectors, self.answers, self.recordings = KeptVectors(), CachedAnswers(), NoRecording()
         self.spending = Spending()
+        self.placeholders, self.clean_texts = Placeholders(), CleanTexts()
         self.plugin_failures = Failures()
 
 

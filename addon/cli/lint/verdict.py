@@ -19,6 +19,8 @@ from ...exchange import Exchange, JsonObject, Response
 from ...kept import KeepSettings
 from ...kept.answers import KeptAnswers
 from ...kept.reasoning import KeptReasoning
+from ...masking.masked import CleanTexts
+from ...masking.placeholders import Placeholders
 from ...observe.metrics import Metrics
 from ...observe.prompt_cache import PromptCacheLedger
 from ...options import Settings
@@ -64,6 +66,7 @@ class Offline:
         self.runaway = RunawayMemory()
         self.vectors, self.answers, self.recordings = KeptVectors(), CachedAnswers(), NoRecording()
         self.spending = Spending()
+        self.placeholders, self.clean_texts = Placeholders(), CleanTexts()
         self.plugin_failures = Failures()
 
 

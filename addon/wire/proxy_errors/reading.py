@@ -59,6 +59,24 @@ UNTRANSLATABLE = Entry(
     advice="the message names the place",
     retry=False,
 )
+CANT_BE_MASKED = Entry(
+    status=400,
+    code="cant_be_masked",
+    message="This request would leave as it is, with what hunyuan_mask is to keep here: its body can't be read, or its "
+    "format isn't looked into at this endpoint. Nothing was sent.",
+    when="with `hunyuan_mask`, a call's body is no JSON object with messages, or its format passes untouched there",
+    advice="`hunyuan_translate=auto` or `always`; `hunyuan_mask=off`",
+    retry=False,
+)
+MASKING_FAILED = Entry(
+    status=400,
+    code="masking_failed",
+    message="Something failed while this request was masked or repaired, and it can't leave as it is (hunyuan_mask). "
+    "Nothing was sent; the proxy's log says what failed.",
+    when="with `hunyuan_mask`, a fault in the proxy while it works on a request",
+    advice="report it, with the log",
+    retry=False,
+)
 API_NOT_OFFERED = Entry(
     status=404,
     code="api_not_offered",
