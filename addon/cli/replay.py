@@ -15,7 +15,7 @@ from .arguments import Parser
 from .launch import UPSTREAM
 from .recording import FOR, MODEL, OPTIONS, Given, shown, tell
 
-KEY = "sk-none-is-needed-for-a-replay"
+KEY = "sk-0-none-is-needed-for-a-replay"
 """What the agent gets as its API key: agents start with one only. It looks like one, and is hidden like one."""
 MISSED = 3
 """Exit status of a replay whose agent ended well, but has asked what wasn't recorded."""

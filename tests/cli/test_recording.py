@@ -15,6 +15,7 @@ from hunyuan_fix.cli.arguments import Parser
 from hunyuan_fix.cli.launch import parse
 from hunyuan_fix.recording import file
 from hunyuan_fix.recording.recordings import Report
+from hunyuan_fix.wire import secret_shapes
 from tests.cli.shell_environment import environment, run
 
 KEY = "sk-test"
@@ -210,3 +211,8 @@ def test_the_flags_are_read_before_the_agents_own(home: Path) -> None:
     assert given.file == Path("f").absolute()
     given = recording.read(["f", "--overwrite", "--", "aider"], Parser("replay"))
     assert (given.overwrite, given.options) == (False, ["--overwrite"]), "an option that replay doesn't have"
+
+
+def test_the_agents_key_in_a_replay_is_hidden_as_a_real_one() -> None:
+    """A command that prints it then gives the same as when it was recorded."""
+    assert secret_shapes.hidden(f"KEY={replay.KEY}") == "KEY=[API key hidden]"

@@ -25,7 +25,7 @@ from tests.end_to_end.processes import KEY, Certificates, run_simulator
 
 TIMEOUT = 120.0
 """Seconds that a run gets; it needs five on an idle machine."""
-FOUND = "sk-abcdefghijklmnopqrstuvwxyz0123"
+FOUND = "sk-1abcdefghijklmnopqrstuvwxyz0123"
 """A key in a file that the agent reads."""
 DAY = re.compile(r"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [A-Z]{3,4} \d{4}")
 """What `date` prints."""
@@ -169,7 +169,7 @@ def test_elsewhere_without_key_and_endpoint_it_does_the_same(recorded: Recorded,
     for number in range(2):
         there = Place(recorded.agent, tmp_path / "replayed")  # a folder's name is in some pieces of a stream
         shutil.rmtree(there.folder, ignore_errors=True)
-        there.prepare(secret=f"sk-zyxwvutsrqponmlkjihgfedcba321{number}")
+        there.prepare(secret=f"sk-2zyxwvutsrqponmlkjihgfedcba321{number}")
         flows = there.folder / "flows"
         done = there.run("replay", recorded.file, "-w", str(flows))
         assert done.returncode == 0, done.stderr

@@ -39,7 +39,7 @@ async def recording(trust: Trust, path: Path, **options: Any) -> AsyncIterator[t
     async with run_endpoint(trust, tls=False) as endpoint:
         endpoint.answer = native if "hunyuan_profile" in options else answering()
         given = {"hunyuan_answer_cache": "record", "hunyuan_recording": str(path), **options}
-        key = {"authorization": "Bearer sk-abcdefghijklmnopqrstuv"}
+        key = {"authorization": "Bearer sk-1abcdefghijklmnopqrstuv"}
         async with (
             run_proxy(trust, f"http://{LOCAL}:{endpoint.port}", **given) as proxy,
             proxy.client(headers=key) as client,
@@ -74,7 +74,7 @@ async def test_every_format_replays_without_an_endpoint_or_a_key(
         for to, sent in asked:
             assert (await client.post(to, json=sent)).status_code == 200
         assert len(endpoint.arrived) == len(asked)
-    assert "sk-abc" not in path.read_text()
+    assert "sk-1abc" not in path.read_text()
     runs = []
     for _ in range(2):
         async with replaying(trust, path, **options) as (proxy, client):

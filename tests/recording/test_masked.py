@@ -9,13 +9,13 @@ from hunyuan_fix.recording.masked import Masked
 from hunyuan_fix.recording.places import Places
 from tests.recording.calls import FOLDERS
 
-KEY, OTHER = "sk-abcdefghijklmnopqrstuvwxyz", "sk-zyxwvutsrqponmlkjihgfedcba"
+KEY, OTHER = "sk-1abcdefghijklmnopqrstuvwxyz", "sk-2zyxwvutsrqponmlkjihgfedcba"
 
 
 def test_keys_are_hidden_by_shape_and_by_value() -> None:
     masked = Masked(Places(FOLDERS))
     masked.secrets = ("odd!key",)
-    said = masked.value({"a": ["OPENAI_API_KEY=sk-abcdefghijklmnopqrstuvwxyz", "x odd!key y"]})
+    said = masked.value({"a": ["OPENAI_API_KEY=sk-1abcdefghijklmnopqrstuvwxyz", "x odd!key y"]})
     assert said == {"a": ["OPENAI_API_KEY=[API key hidden]", "x [API key hidden] y"]}
 
 

@@ -70,8 +70,8 @@ def test_another_format_is_another_request() -> None:
 
 def test_folders_keys_and_days_are_none() -> None:
     said = "in {cwd} on {day} with {key} by {cwd}/a.py"
-    here = said.format(cwd="/tmp/rec/work", day="2026-11-29", key="sk-aaaaaaaaaaaaaaaaaaaa")
-    there = said.format(cwd="/srv/other", day="2027-01-01", key="sk-bbbbbbbbbbbbbbbbbbbb")
+    here = said.format(cwd="/tmp/rec/work", day="2026-11-29", key="sk-1aaaaaaaaaaaaaaaaaaa")
+    there = said.format(cwd="/srv/other", day="2027-01-01", key="sk-2bbbbbbbbbbbbbbbbbbb")
     assert given_by(recorded(body(user(here))), body(user(there))) == "c0"
 
 
@@ -164,7 +164,7 @@ def test_nothing_to_compare_with() -> None:
 
 
 def test_a_key_is_in_no_words() -> None:
-    said = told(recorded(body(user("KEY=old"))), body(user("KEY=sk-abcdefghijklmnopqrstuvwxyz")))
+    said = told(recorded(body(user("KEY=old"))), body(user("KEY=sk-1abcdefghijklmnopqrstuvwxyz")))
     assert "sk-" not in said
     assert "[API key hidden]" in said
 

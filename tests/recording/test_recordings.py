@@ -18,7 +18,7 @@ from hunyuan_fix.wire import json_body
 from tests.recording.calls import FOLDERS, answer, asked, assistant, user
 
 ELSEWHERE = Folders("/srv/other", "/Users/bob", "/var/tmp", {})
-KEY = "sk-abcdefghijklmnopqrstuvwxyz"
+KEY = "sk-1abcdefghijklmnopqrstuvwxyz"
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_key_is_not_in_the_file(path: Path) -> None:
     recordings.close()
     assert KEY not in path.read_text()
     assert odd not in path.read_text()
-    other = "sk-zyxwvutsrqponmlkjihgfedcba"
+    other = "sk-2zyxwvutsrqponmlkjihgfedcba"
     replayed = begun(path, "replay", ELSEWHERE, "another odd key")
     found = replayed.found(
         asked(user(f"cat .env: KEY={other} another odd key"), tools=[{"name": other}], stop=["another odd key"])
