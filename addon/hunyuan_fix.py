@@ -12,6 +12,7 @@ import os
 import sys
 from collections import defaultdict
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -66,6 +67,7 @@ from hunyuan_fix.hooks.respond import respond
 from hunyuan_fix.model_map.row import unreachable
 from hunyuan_fix.observe import statistics_text
 from hunyuan_fix.pipeline import Pipeline
+from hunyuan_fix.recording import settings as recording
 from hunyuan_fix.route import Routes
 from hunyuan_fix.steps import describe_images
 from hunyuan_fix.texts import LANGUAGES, terminal
@@ -161,7 +163,10 @@ class HunyuanFix:
             listeners.check(open_to, settings, password=password)
             if self._problems:
                 self.process.starting.refuse(ctx.master, self._problems)
+            is_shared = worker_place.own() is not None
+            recording.check(settings.answer_cache, settings, settings.mode, open_to, is_shared=is_shared)
             made = transport(option, settings, proxy_modes.upstream_proxy(option))
+            made = replace(made, offline=settings.answer_cache == "replay")
             self.runtime.configure(settings, made)
         except OptionError as error:
             if self.is_running:

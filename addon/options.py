@@ -46,6 +46,7 @@ from .observe.log_file import LogSettings
 from .observe.traces.settings import TraceSettings
 from .plugins.settings import PluginSettings
 from .profile_folder import ProfileSettings
+from .recording.settings import RecordingSettings
 from .route import RouteSettings
 from .rules.settings import FoldSettings, RuleSettings
 from .runaway import RunawaySettings
@@ -74,6 +75,7 @@ class Settings(
     KeepSettings,
     AnswerCacheSettings,
     EmbeddingSettings,
+    RecordingSettings,
     MaskSettings,
     AdmissionSettings,
     SearchSettings,

@@ -16,7 +16,6 @@ from .access.secrets import Secrets, SecretSettings
 from .admission import Admission
 from .admission.leases import Leases
 from .answer_cache.kept import CachedAnswers
-from .answer_cache.recordings import NoRecording
 from .answers.seen_models import SeenModels
 from .budgets.settings import BudgetSettings
 from .budgets.spending import Spending
@@ -67,6 +66,7 @@ from .page.sources import Running, Sources
 from .plugins.failures import Failures
 from .plugins.plugged_in import PluggedIn
 from .profile_folder import ProfileFolder
+from .recording.recordings import Recordings
 from .relay import Relay
 from .runaway.memory import RunawayMemory
 from .stores import NOWHERE, Chain, Placed
@@ -116,7 +116,7 @@ class Runtime:
         self.kept = KeptAnswers(part(settings, KeepSettings))
         self.reasoning = KeptReasoning(part(settings, KeepSettings), self.kept.chain)
         self.vectors, self.answers = KeptVectors(), CachedAnswers()
-        self.recordings = NoRecording()
+        self.recordings = Recordings()
         calls = Calls(self.http_client, self.gate)
         self.cascade = Cascade(Vision(calls), known=Descriptions(self.chain), workers=self.workers)
         self.batches, self.chat_calls = EmbeddingBatches(calls), ChatCalls(calls)
@@ -172,6 +172,10 @@ class Runtime:
             metrics=self.metrics,
         )
 
+    def _known_keys(self) -> list[str]:
+        """The keys that this process has, to be hidden where a text has one."""
+        return [self.secrets.key.value or "", self.secrets.cloud.value or "", *self.secrets.providers.secrets]
+
     @property
     def clocks(self) -> ServerClocks:
         """The clocks of endpoints whose signatures name the time."""
@@ -194,16 +198,20 @@ class Runtime:
         wanted = [places, places if settings.keep == "store" else NOWHERE, vectors_in, answers_in]
         moves = [placed.opened(place) for placed, place in zip(self._placed, wanted, strict=True)]
         traces = self.traces.prepared(part(settings, TraceSettings))
-        logging_to = self.log_file.opened(part(settings, LogSettings))
+        recording = self.recordings.opened(settings.answer_cache, settings.recording)
+        logging_to = None
         try:
+            logging_to = self.log_file.opened(part(settings, LogSettings))
             self.admin.configure(part(settings, AdminSettings))  # the last: nothing fails once it listens elsewhere
         except OptionError:
             self.log_file.drop(logging_to)
+            self.recordings.drop(recording)
             raise
         self.log_file.use(part(settings, LogSettings), logging_to)
         self.ledger.configure(part(settings, UsageSettings))
         self._settings = settings
         secrets()
+        self.recordings.use(recording, str(settings.upstream or ""), self._known_keys)
         self.call_keys.configure(settings.upstream, transport)
         for note in traces():
             logger.warning("%s", note)
@@ -385,6 +393,7 @@ class Runtime:
         counters = [self._counters.aclose] if self._counters is not None else []
         chains = [chain.aclose for chain in self._chains()]
         calls = [self.spending.aclose, self.admin.aclose, self.alerts.aclose, self.relay.aclose, self.admission.aclose]
+        self.recordings.close()
         for close in (*calls, *chains, self.http_client.aclose, *counters):
             try:
                 await close()

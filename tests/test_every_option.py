@@ -192,6 +192,12 @@ async def vector_store(world: World) -> object:
     return world.proxy.addon.runtime._placed[2].place
 
 
+async def recorded(world: World) -> object:
+    """Whether a file is written."""
+    await post(world, CHAT)
+    return (world.folder / "run.jsonl").exists()
+
+
 async def sealed(world: World) -> object:
     """Whether a text opens that was sealed with the key of the file."""
     sealing.use([*seal_keys.parse(SEAL_KEY)])
@@ -427,6 +433,11 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_embeddings_model": ("bge-m3", EMBEDDING, {"hunyuan_embeddings_upstream": "http://127.0.0.1:{plain}/v1"}),
     "hunyuan_embedding_cache": ("use", after(TWICE, path="/embeddings"), {}),
     "hunyuan_embedding_cache_bytes": ("1m", vector_store, {"hunyuan_store": "sqlite:{folder}/store"}),
+    "hunyuan_recording": (
+        "{folder}/run.jsonl",
+        recorded,
+        {"hunyuan_answer_cache": "record", "hunyuan_recording": "{folder}/other.jsonl"},
+    ),
     "hunyuan_embedding_overlong": ("error", after(LONG_TEXT, path="/embeddings"), {}),
     "hunyuan_mask": ("keys,ids", after(SECRETIVE), {}),
     "hunyuan_models": ("*-lite=hunyuan-pro", after(CHAT), {}),

@@ -30,7 +30,7 @@ FLOORS = (
     {"vision", "answers", "upstream", "access", "observe", "profile_folder", "plugins", "key_routes"},
     {
         *("repaired", "rules", "dialects", "fallbacks", "mending", "route", "vendors", "admission", "kept"),
-        *("answer_cache", "budgets", "embeddings", "masking", "model_map", "runaway", "stores"),
+        *("answer_cache", "budgets", "embeddings", "masking", "model_map", "recording", "runaway", "stores"),
     },
     {
         *("circuit", "config", "counting", "documents", "images", "events", "prices", "search", "session", "wire"),

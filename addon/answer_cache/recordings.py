@@ -14,8 +14,8 @@ class Recordings(Protocol):
     def found(self, asked: Asked) -> JsonObject | Response:
         """The next answer, whole, that was recorded for what is asked; or the refusal that says what differs."""
 
-    def keep(self, asked: Asked, answer: JsonObject) -> None:
-        """Record an answer that came to its own end."""
+    def keep(self, asked: Asked, answer: JsonObject, seconds: float) -> None:
+        """Record an answer that came to its own end, after so many `seconds`."""
 
 
 class NoRecording:
@@ -25,6 +25,6 @@ class NoRecording:
         """See `Recordings`."""
         raise NotImplementedError
 
-    def keep(self, asked: Asked, answer: JsonObject) -> None:
+    def keep(self, asked: Asked, answer: JsonObject, seconds: float) -> None:
         """See `Recordings`."""
         raise NotImplementedError

@@ -84,6 +84,8 @@ class Launch:
     """For mitmproxy: the user's own, and those that flags of `run` stand for."""
     prefix: str = "hunyuan-fix "
     """What stands before a command's name in texts."""
+    command_name: str = "run"
+    """The command that the user has given."""
     agent: AgentCall | None = None
     """The agent to run; `None`: the proxy alone."""
     kimi: KimiEnvironment | None = None
@@ -147,10 +149,14 @@ class Launch:
         return [*ours, *self.arguments]
 
 
-def parse(arguments: Sequence[str], prefix: str) -> Launch:
-    """Read the command line. Exits with a usage error, also for two equal ports and for flags that contradict."""
-    own, separator, words = _divided(arguments)
+def parse(arguments: Sequence[str], prefix: str, command: str = "run") -> Launch:
+    """Read the command line. Exits with a usage error, also for two equal ports and for flags that contradict.
+
+    `command`: the one that these are the arguments of, for texts.
+    """
+    own, separator, words = divided(arguments)
     parser = _parser(prefix)
+    parser.prog = f"{prefix}{command}"
     of_kimi = None
     if "--kimi" in own:
         try:
@@ -179,7 +185,7 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
         parser.error(say("to run an agent, put -- before it: {command}", command=f"{prefix}run -- {rest[0]}"))
     if call is None and (url := _first_url(rest)):
         parser.error(say("to send calls to {url}, put --upstream before it", url=url))
-    launch = Launch(known.host, known.port, known.reverse_port, known.web, (*settings, *rest), prefix, call)
+    launch = Launch(known.host, known.port, known.reverse_port, known.web, (*settings, *rest), prefix, command, call)
     if launch.option("confdir") == "":  # mitmproxy would put the CA's private key into the current folder
         parser.error(say("confdir needs a folder: --set confdir=FOLDER"))
     chosen |= {"--port", "--reverse-port"} if of_kimi is not None else set()
@@ -199,7 +205,7 @@ def parse(arguments: Sequence[str], prefix: str) -> Launch:
 
 def given_language(arguments: Sequence[str]) -> str | None:
     """The language that `--language` or `--set hunyuan_language` names, before anything is said; `None` without."""
-    own, _, _ = _divided(arguments)
+    own, _, _ = divided(arguments)
     for before, word in pairwise(["", *own]):
         if before == "--language":
             return word
@@ -352,7 +358,7 @@ def _is_given(flag: str, words: Sequence[str]) -> bool:
     return any(word.partition("=")[0] == flag for word in words)
 
 
-def _divided(arguments: Sequence[str]) -> tuple[Sequence[str], bool, Sequence[str]]:
+def divided(arguments: Sequence[str]) -> tuple[Sequence[str], bool, Sequence[str]]:
     """`arguments` before the first `--`, whether there is one, and what stands after it."""
     if "--" not in arguments:
         return arguments, False, ()

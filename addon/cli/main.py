@@ -37,6 +37,8 @@ class Command(NamedTuple):
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "run": Command("run", "run the proxy with the addon, on loopback"),
+        "record": Command("record", "run an agent, and record what it is answered"),
+        "replay": Command("replay", "run an agent, and answer it from a recording: without a network, without a key"),
         "env": Command("env", "print what to set in a shell so that LLM clients use the proxy"),
         "config": Command("config", "print which options count, and where they come from"),
         "doctor": Command("doctor.command", "find what is wrong with the set-up, and say how to fix it"),

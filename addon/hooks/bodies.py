@@ -81,6 +81,8 @@ class Bodies:
             if response is not None and exchange.mode == "observe" and not exchange.is_over_budget:
                 exchange.warn(f"would be answered with {response.status} by the proxy")
                 response = None
+            if response is None and self._settings.answer_cache == "replay":
+                response = proxy_errors.NOT_SENT().response()
             # What is asked for by id passes under `observe`, without a slot: it calls no model.
             if response is None and DIALECTS[exchange.dialect].house != "kept":
                 response = await self._dispatched(flow, exchange, arrived, further)

@@ -51,6 +51,7 @@ _PROXY_PROTOCOL = (b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n")
 
 _NOT_SHOWN = "The client has sent no token."
 _ADMIN = "This port is the admin server's, which isn't reached by the proxy."
+_REPLAYS = "A recording is replayed: nothing is sent."
 
 
 class InForce(Protocol):
@@ -153,10 +154,14 @@ class Connections:
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Refuse upstream connections of unauthenticated clients: SOCKS, transparent mode, raw TCP.
 
+        All of them while a recording is replayed.
+
         And those of clients on other machines to the port of the admin server, by whatever name: there they would be
         on this machine. Others have `CONNECT_TIMEOUT`, to a known host.
         """
-        if self._in_force.requires_token and data.client in self._in_force.runtime.unauthenticated:
+        if self._in_force.settings.answer_cache == "replay":
+            data.server.error = _REPLAYS
+        elif self._in_force.requires_token and data.client in self._in_force.runtime.unauthenticated:
             data.server.error = _NOT_SHOWN
         elif self._leads_to_admin(data):
             data.server.error = _ADMIN
@@ -222,7 +227,7 @@ class Connections:
 
     def server_connect_error(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Log which host can't be reached, and a hint if it is of the old platform, which has been shut down."""
-        if data.server.error == _NOT_SHOWN or not data.server.address:
+        if data.server.error in (_NOT_SHOWN, _REPLAYS) or not data.server.address:
             return
         host, why = safe_text.plain(data.server.address[0]), _why(data.server)
         is_told = self._fault(host, say("{host} can't be reached: {why}", host=host, why=why))

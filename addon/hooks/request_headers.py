@@ -282,7 +282,8 @@ class RequestHeaders:
         """
         known = isinstance(caller, Caller) and caller.known
         _readdress(flow.request, route, exchange)
-        if self._leads_back(flow.request) or (self._must_authenticate(flow) and not known):
+        stays = self._leads_back(flow.request) or self._settings.answer_cache == "replay"
+        if stays or (self._must_authenticate(flow) and not known):
             answer_preflight(flow, exchange)
         else:
             self._pass_body(flow.request)
@@ -311,6 +312,9 @@ class RequestHeaders:
             return
         if route.unrepaired:
             logger.info("%s %s %s", request.method, safe_text.plain(exchange.path), _why_unrepaired(route))
+        if self._settings.answer_cache == "replay":
+            self._keep_here(flow, route, exchange)
+            return
         refused = self._put_key_on(flow, route, exchange, caller, asked if had_key else "")
         if refused is not None:
             respond(flow, exchange, refused)
@@ -319,6 +323,16 @@ class RequestHeaders:
             respond(flow, exchange, answer)
         elif not exchange.dialect:  # else it is signed when its body is written
             self._pass_unread(flow, route, exchange)
+
+    def _keep_here(self, flow: http.HTTPFlow, route: Route, exchange: Exchange) -> None:
+        """Answer what has no body that is read, or refuse it: a recording is replayed, and nothing is sent.
+
+        No key is put on, and whichever it has is as good as none.
+        """
+        if (answer := self._models_of_data(route, exchange)) is not None:
+            respond(flow, exchange, answer)
+        elif not exchange.dialect:
+            respond(flow, exchange, proxy_errors.NOT_SENT().response())
 
     def _pass_unread(self, flow: http.HTTPFlow, route: Route, exchange: Exchange) -> None:
         """Send a request on whose body isn't repaired."""
@@ -340,7 +354,8 @@ class RequestHeaders:
     def _models_of_data(self, route: Route, exchange: Exchange) -> Response | None:
         """The list of models, or one of them, for an endpoint that has none: those that its profile knows."""
         profile, api = profiles.load(route.profile), dialects.APIS.get(exchange.spoken) or model_list.OPENAI
-        if not route.lists_models or UPSTREAM_DIALECTS[profile.dialect].lists_models:
+        is_asked = UPSTREAM_DIALECTS[profile.dialect].lists_models and self._settings.answer_cache != "replay"
+        if not route.lists_models or is_asked:
             return None
         aliases = is_translated(exchange.spoken, profile, self._settings.translate)
         window = self._settings.window

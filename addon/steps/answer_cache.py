@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Final
 
 from ..answer_cache import good, runs
@@ -47,6 +48,7 @@ class Fetching:
     """What hears its stream."""
     answer: JsonObject | None = None
     """It, whole."""
+    since: float = field(default_factory=time.monotonic)
 
 
 class AnswerCache(Step):
@@ -141,7 +143,7 @@ class AnswerCache(Step):
         if not replays:
             exchange.fetching = Fetching(what, b"")
             return None
-        found = self.runtime.recordings.found(what)
+        found = await self.runtime.workers.run(lambda _: self.runtime.recordings.found(what), exchange.cost)
         return found if isinstance(found, Response) else self._given(exchange, what, found)
 
     def _given(self, exchange: Exchange, what: Asked, answer: JsonObject) -> Response:
@@ -149,8 +151,10 @@ class AnswerCache(Step):
         exchange.note_name(self.name)
         exchange.given_again = True
         if self.settings.answer_cache == "replay" or exchange.run_wish:
-            # Responses have ids of their own: here the same ones each time.
-            digest = hashlib.sha256(what.key + json_body.serialise(answer)).hexdigest()
+            # Responses have ids of their own: here the same ones each time. A recorded answer's own id is unique, and
+            # hangs on neither the day nor the folder.
+            own = self.settings.answer_cache == "replay" and answer.get("id")
+            digest = hashlib.sha256(json_body.serialise(own or [what.key.hex(), answer])).hexdigest()
             exchange.note_of(rule_names.RESPONSES).setdefault("id", f"resp_{digest[:48]}")
         return Response(200, {"content-type": "application/json"}, json_body.serialise(answer))
 
@@ -196,7 +200,7 @@ class AnswerCache(Step):
                 return  # it comes after the end of the text
         exchange.fetching = None
         if not fetching.key:
-            self.runtime.recordings.keep(fetching.asked, answer)
+            self.runtime.recordings.keep(fetching.asked, answer, time.monotonic() - fetching.since)
             return
         is_kept = self.runtime.answers.keep(fetching.key, answer, self.settings.answer_cache_age)
         if is_kept:

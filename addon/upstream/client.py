@@ -166,6 +166,8 @@ class HttpClient:
         aren't used, as in `post`. Raises `CallTimedOut`, `CallFailed`. A connection whose answer wasn't read to its end
         is closed after the context, in the background.
         """
+        if self._transport.offline:
+            raise CallFailed("nothing is sent while a recording is replayed")
         tls = await self._current_tls()
         from .connection import failures, request  # noqa: PLC0415 - httpx; loaded in a thread by now
 

@@ -32,6 +32,8 @@ class Transport:
     oldest: str | None = None
     newest: str | None = None
     ciphers: str | None = None
+    offline: bool = False
+    """Nothing leaves: a recording is replayed."""
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,14 @@ async def test_connection_is_kept(calls: HttpClient, server: VisionServer) -> No
     assert server.connections == 1
 
 
+async def test_nothing_leaves_offline(calls: HttpClient, server: VisionServer) -> None:
+    server.replies(chat("x"))
+    calls.configure(Transport(offline=True))
+    with pytest.raises(CallFailed, match="nothing is sent"):
+        await post(calls, server)
+    assert (server.connections, server.received) == (0, [])
+
+
 async def test_environment_proxies_are_not_used(
     calls: HttpClient, server: VisionServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

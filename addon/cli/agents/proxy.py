@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,12 +141,18 @@ class OwnProxy:
 
 @contextmanager
 def own(
-    arguments: Sequence[str], *, confdir: Path | None, log: Path | None, given_up: Callable[[], bool]
+    arguments: Sequence[str],
+    *,
+    confdir: Path | None,
+    log: Path | None,
+    given_up: Callable[[], bool],
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Proxy, OwnProxy]]:
     """Run `hunyuan-fix run` with `arguments` on free ports; ends it with the block, or when this process dies.
 
     `confdir`: mitmproxy's folder; `None`: a temporary one. `given_up` is asked again and again whether the start is
-    no longer wanted. Raises `StartError`, `Interrupted`, and `OSError` for a log that can't be written.
+    no longer wanted. `environment`: what it gets beside
+    this process's. Raises `StartError`, `Interrupted`, and `OSError` for a log that can't be written.
     """
     with ExitStack() as stack:
         removed = ""
@@ -158,7 +164,7 @@ def own(
         file = stack.enter_context(log.open("ab", buffering=0)) if log else None
         for _ in range(_TRIES):
             port, reverse_port = free_port(), free_port()
-            process = OwnProxy(_started(port, reverse_port, arguments), file)
+            process = OwnProxy(_started(port, reverse_port, arguments, environment or {}), file)
             stack.callback(process.end)
             if behind := _ready(process, reverse_port, given_up):
                 yield Proxy(port, reverse_port, confdir, *behind), process
@@ -166,11 +172,13 @@ def own(
         raise StartError(say("no port was free for long enough"))
 
 
-def _started(port: int, reverse_port: int, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+def _started(
+    port: int, reverse_port: int, arguments: Sequence[str], environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     ports = ["--port", str(port), "--reverse-port", str(reverse_port)]
     return subprocess.Popen(
         [sys.executable, "-P", "-u", "-m", "hunyuan_fix.cli.main", "run", *ports, *arguments],
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, **environment, "PYTHONIOENCODING": "utf-8"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

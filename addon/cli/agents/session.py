@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +40,12 @@ class Refused(Exception):
         self.status = status
 
 
-def run_agent(launch: Launch, call: AgentCall) -> int:
+def run_agent(
+    launch: Launch, call: AgentCall, *, key: str | None = None, environment: Mapping[str, str] | None = None
+) -> int:
     """Run the agent of `call` through a proxy; returns the exit status of the agent, or of a shell in its place.
+
+    `key`: what it gets as its API key; `None`: the user's. `environment`: what an own proxy gets beside this process's.
 
     Signals go to the agent, not to the proxy. The proxy is one that runs already, if it is good for this, else one of
     the agent's own, which ends with it.
@@ -51,7 +55,10 @@ def run_agent(launch: Launch, call: AgentCall) -> int:
         try:
             # 1. The program, and the key: without them there is nothing to start.
             agent = agents()[call.name] if call.name else of_command(call.words[0])
-            session = _Session(launch, call, agent, _program(call.words[0]), _key(launch) if agent else "", signals)
+            program = _program(call.words[0])
+            if key is None:
+                key = _key(launch) if agent else ""
+            session = _Session(launch, call, agent, program, key, signals)
             # 2. A proxy that runs already. Options of the user's own are for a proxy that is to be started.
             wanted = launch.arguments or launch.web or call.log
             found = None if wanted else _running(launch)
@@ -72,6 +79,7 @@ def run_agent(launch: Launch, call: AgentCall) -> int:
                 confdir=None if private else confdir,
                 log=call.log,
                 given_up=lambda: bool(signals.early),
+                environment=environment,
             ) as (own, process):
                 status = session.run(own)
                 if process.ended:
@@ -87,7 +95,7 @@ def run_agent(launch: Launch, call: AgentCall) -> int:
             status, text = FAILED, say("the proxy did not start:\n{why}", why=error)
         except OSError as error:
             status, text = FAILED, f"{error.filename or say('the proxy')}: {error.strerror or error}"
-    print(f"{launch.prefix}run: {text}", file=sys.stderr)
+    print(f"{launch.prefix}{launch.command_name}: {text}", file=sys.stderr)
     return status
 
 
@@ -166,7 +174,7 @@ class _Session:
 
     def say(self, text: str) -> None:
         """Tell the user something before or after the agent."""
-        print(f"{self.launch.prefix}run: {text}", file=sys.stderr, flush=True)
+        print(f"{self.launch.prefix}{self.launch.command_name}: {text}", file=sys.stderr, flush=True)
 
 
 class Signals:

@@ -28,6 +28,7 @@ from . import (
     process,
     queue,
     reading,
+    recording,
     unreachable,
     vendor,
     vision,
@@ -46,6 +47,7 @@ from .native import *
 from .process import *
 from .queue import *
 from .reading import *
+from .recording import *
 from .unreachable import *
 from .vendor import *
 from .vision import *
@@ -61,6 +63,7 @@ ROOMS: Final = (
     queue,
     unreachable,
     answers,
+    recording,
     vision,
     vendor,
     process,
