@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from ..dialects import NATIVE
 from ..exchange import Exchange, JsonObject
-from ..wire import json_body, rule_names
+from ..wire import json_body, rule_names, volatile
 
 VERSION: Final = 1
 """Of what a key is made from: one of another version is another key."""
@@ -110,22 +110,10 @@ def _stable_text(program: str) -> Callable[[str], str]:
     def stable(text: str) -> str:
         for begins, ends in spans:
             if begins in text:
-                text = _emptied(text, begins, ends)
+                text = volatile.emptied(text, begins, ends, _LONGEST)
         return text
 
     return stable if spans else str
-
-
-def _emptied(text: str, begins: str, ends: str) -> str:
-    """`text` without what stands between the two, wherever they do near each other. In linear time."""
-    kept, at, start = [], 0, 0
-    while (start := text.find(begins, start)) >= 0:
-        start += len(begins)
-        end = text.find(ends, start, start + _LONGEST + len(ends))
-        if end >= 0:
-            kept.append(text[at:start])
-            at = start = end
-    return "".join((*kept, text[at:]))
 
 
 @cache

@@ -8,6 +8,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final, NamedTuple
 
+from ..wire import volatile
+
 _FOLDER: Final = "⟦folder⟧"
 _FOLDERS: Final = re.compile(
     r"⟦(?:cwd|home|tmp)(?::[a-z]{1,5})?⟧|(?<![A-Za-z0-9_.~}*-])/(?:private/|var/)?tmp(?![A-Za-z0-9_-]|\.[A-Za-z0-9])"
@@ -20,7 +22,7 @@ def alike(text: str) -> str:
     rows = _rows()
     for span in rows.spans:
         if span.begins in text:
-            text = _emptied(text, span)
+            text = volatile.emptied(text, *span)
     return rows.shapes.sub(lambda found: rows.kinds[found.lastindex or 0], _FOLDERS.sub(_FOLDER, text))
 
 
@@ -39,19 +41,6 @@ class _Span(NamedTuple):
     begins: str
     ends: str
     most: int
-
-
-def _emptied(text: str, span: _Span) -> str:
-    """`text` without what stands between the two, wherever they are near each other. In linear time."""
-    kept, at, start = [], 0, 0
-    while (start := text.find(span.begins, start)) >= 0:
-        start += len(span.begins)
-        limit = start + span.most + len(span.ends)
-        end = text.find(span.ends, start, limit) if span.ends else min(len(text), limit)
-        if end >= 0:
-            kept.append(text[at:start])
-            at = start = end
-    return "".join((*kept, text[at:]))
 
 
 class _Rows(NamedTuple):
