@@ -134,6 +134,7 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
         ("native_version_unknown", 404, "invalid_request_error"),
         ("no_summary", 200, "upstream_error"),
         ("not_supported", 400, "invalid_request_error"),
+        ("placeholder_unknown", 502, "server_error"),
         ("previous_response_not_found", 400, "invalid_request_error"),
         ("proxy_failed", 502, "server_error"),
         ("proxy_loop", 400, "invalid_request_error"),
