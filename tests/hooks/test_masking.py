@@ -905,16 +905,17 @@ async def test_one_in_a_call_behind_a_search_is_an_error(trust: Trust, endpoint:
 
 @pytest.mark.parametrize("way", ["chat", "anthropic-native"])
 async def test_a_whole_answer_under_the_label_of_a_stream(trust: Trust, endpoint: Endpoint, way: str) -> None:
+    says: list[Callable[[Arrived], Answer]] = [model]
+
     def labelled(request: Arrived) -> Answer:
-        made = said(request)
+        made = says[-1](request)
         return Answer(made.status, {**made.headers, "content-type": "text/event-stream"}, made.chunks)
 
     endpoint.answer = labelled
     async with masking(trust, endpoint, **options_of(way)) as proxy:
-        said = model
         got = await ask(proxy, *request_in(way))
         assert SECRET in got.text
-        said = recalls(MADE_UP)
+        says.append(recalls(MADE_UP))
         got = await ask(proxy, *request_in(way))
         assert got.status_code == 502
         got = await ask(proxy, *request_in(way, stream=True))
