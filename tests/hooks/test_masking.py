@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -908,7 +909,8 @@ async def test_a_whole_answer_under_the_label_of_a_stream(trust: Trust, endpoint
     says: list[Callable[[Arrived], Answer]] = [model]
 
     def labelled(request: Arrived) -> Answer:
-        made = says[-1](request)
+        asked = json.dumps(request.json | {"stream": False}).encode()
+        made = says[-1](replace(request, body=asked))
         return Answer(made.status, {**made.headers, "content-type": "text/event-stream"}, made.chunks)
 
     endpoint.answer = labelled
@@ -921,4 +923,21 @@ async def test_a_whole_answer_under_the_label_of_a_stream(trust: Trust, endpoint
         got = await ask(proxy, *request_in(way, stream=True))
         assert got.status_code == 200
         assert "hunyuan_mask=off" in json.dumps(error_in(got))
-        assert f'"text": "{MADE_UP}' not in got.text
+        assert "tool_use" not in got.text and "tool_calls" not in got.text
+
+
+@pytest.mark.parametrize("way", ["chat", "anthropic-native"])
+async def test_a_refused_stream_that_breaks_off_later_is_a_refused_one(
+    trust: Trust, endpoint: Endpoint, way: str
+) -> None:
+    def cut(request: Arrived) -> Answer:
+        made = recalls(MADE_UP)(request)
+        assert isinstance(made.chunks, Iterable)
+        return replace(made, chunks=list(made.chunks)[:-3])
+
+    endpoint.answer = cut
+    async with masking(trust, endpoint) as proxy:
+        seen = Flows(proxy)
+        got = await ask(proxy, *request_in(way, stream=True))
+        assert "hunyuan_mask=off" in json.dumps(error_in(got))
+        assert seen.flows[0].metadata[METADATA]["error"] == "placeholder_unknown"
