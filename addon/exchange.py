@@ -438,8 +438,11 @@ class Exchange:
 
     @property
     def has_placeholders(self) -> bool:
-        """Whether its request left with placeholders: its answer must not reach the client with them."""
-        return self.put_back is not None and bool(self.put_back.values)
+        """Whether its answer may have placeholders, which must not reach the client.
+
+        Also where its request left without one: the model may remember one.
+        """
+        return self.put_back is not None
 
     def tell(self, kind: str, /, **data: Any) -> None:
         """Tell an event (`observe.events`): what happens to the exchange now, in names and numbers. Raises nothing."""

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from . import dialects, rules
+from .answers import whole
 from .answers.heard import Listener
 from .config.option import OptionError
 from .dialects.base import House
 from .exchange import Change, Exchange, JsonObject, Response, printable
+from .masking.put_back import UnknownPlaceholder
 from .options import Settings
 from .plugins import places
 from .steps import plugin_step
@@ -337,6 +339,9 @@ def _seen_by(steps: Sequence[Step], exchange: Exchange, response: Response) -> R
     if answer is None:
         return response
     changed = False
-    for step in reversed(steps):
-        changed = step.answer(exchange, answer) or changed
+    try:
+        for step in reversed(steps):
+            changed = step.answer(exchange, answer) or changed
+    except UnknownPlaceholder:
+        return whole.refused(exchange)
     return Response(response.status, response.headers, json_body.serialise(answer)) if changed else response

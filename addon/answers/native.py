@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 
 from ..dialects import DIALECTS, NATIVE
 from ..exchange import Change, Exchange, JsonObject, Response
-from ..wire import answer_facts, flaws, json_body, noted_errors, rule_names, sse, usage
+from ..masking.put_back import UnknownPlaceholder
+from ..wire import answer_facts, flaws, json_body, noted_errors, proxy_errors, rule_names, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, unpack
 from ..wire.flaws import Flaw
 from . import translated, whole
@@ -41,7 +42,7 @@ class NativeStream(ClientStream):
         self._heard = Listeners(listeners) if listeners else None
         self._put_back = None
         if exchange.has_placeholders:
-            self._put_back = PutBackEvents(exchange.put_back)
+            self._put_back = PutBackEvents(exchange.put_back, self._refused)
         self._steps = steps
         self._dialect = NATIVE[exchange.dialect]
         self._note = exchange.note_of(exchange.spoken)
@@ -61,11 +62,18 @@ class NativeStream(ClientStream):
         if self._put_back is not None:
             data = self._put_back.feed(b"".join(sent))
             sent = _pieces(data + (self._put_back.finish() if self._ended else b""))
-        if self._heard is not None:  # what its client gets: some of it is kept
+        if self._heard is not None:  # with the values: an answer that is given again has no way back of its own
             self._heard.feed(b"".join(sent))
             if self._heard.failure is not None:
                 self._log(self._heard.failure)
         return sent
+
+    def _refused(self) -> bytes:
+        """The events that end a stream whose call has an unknown placeholder; noted."""
+        self._is_told = True
+        error = proxy_errors.PLACEHOLDER_UNKNOWN().in_language(self._exchange.error_language)
+        noted_errors.own(self._exchange, error)
+        return b"".join(map(event_bytes, self._dialect.failure(error.fields(), self._note, self._state)))
 
     @property
     def is_told(self) -> bool:
@@ -152,7 +160,10 @@ class NativeStream(ClientStream):
     def _as_events(self, body: bytes | None) -> list[bytes]:
         answer: Flaw | JsonObject = flaws.TOO_LARGE if body is None else translated.answer_in(self._exchange, body)
         if not isinstance(answer, Flaw):
-            return _pieces(_streamed(self._exchange, json_body.parse_object(body or b"") or {}, self._steps))
+            try:
+                return _pieces(_streamed(self._exchange, json_body.parse_object(body or b"") or {}, self._steps))
+            except UnknownPlaceholder:
+                return _pieces(self._refused())
         error = json_body.parse_object(whole.error_for(self._exchange, answer).body) or {}
         given = error.get("error")
         events = self._dialect.failure(given if isinstance(given, dict) else {}, self._note, self._state)

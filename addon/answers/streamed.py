@@ -297,7 +297,12 @@ class RepairedStream(ClientStream):
         """Whether the client has the reason why the answer ended, or an error."""
         if self._to_client is not None and self._to_client.is_waiting:
             return False
-        return self._ended or bool(self._stream.finish_reason or self._stream.first_error)
+        return self._ended or self._is_refused or bool(self._stream.finish_reason or self._stream.first_error)
+
+    @property
+    def _is_refused(self) -> bool:
+        """Whether the client has an error in the place of what is still to come."""
+        return self._to_client is not None and self._to_client.is_refused
 
     @property
     def seen_usage(self) -> JsonObject | None:
@@ -348,6 +353,8 @@ class RepairedStream(ClientStream):
 
     def _note_failure(self) -> None:
         """Note for the log why the stream failed, if it did."""
+        if self._is_refused:
+            return
         if self._stream.incomplete is not None:
             noted_errors.own(self._exchange, self._stream.incomplete)
         elif self._stream.first_error is not None:
@@ -363,6 +370,8 @@ class RepairedStream(ClientStream):
         return self._ended or (self._to_client is not None and self._to_client.may_be_complete)
 
     def _keep_alive_pieces(self) -> list[bytes]:
+        if self._is_refused:
+            return []
         if dialects.DIALECTS[self._exchange.dialect].is_house:
             return [sse.COMMENT + b"\n\n"] if self.is_waiting else self._stream.keep_alive()
         return [] if self._to_client is None else self._to_client.keep_alive()

@@ -15,7 +15,7 @@ from typing import Protocol, cast
 from .. import dialects, profiles
 from ..dialects.base import AnswerReader, AnswerWriter, RepeatedEvent, UpstreamDialect
 from ..exchange import AnswerPlan, Exchange, JsonObject
-from ..wire import flaws, json_body, proxy_errors, sse
+from ..wire import flaws, json_body, noted_errors, proxy_errors, sse
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ProxyError
 from .heard import Listener, Listeners
@@ -136,10 +136,17 @@ def to_client(exchange: Exchange, steps: Steps) -> ToClient | None:
         written = WrittenEvents(dialect.stream(exchange.note_of(dialect.name)), exchange.error_language)
     put_back = None
     if exchange.has_placeholders:
-        put_back = PutBackEvents(exchange.put_back)
+        put_back = PutBackEvents(exchange.put_back, lambda: _refused(exchange))
     listeners = steps.listeners(exchange)
     heard = Listeners(listeners) if listeners else None
     return ToClient(changed, written, heard, put_back) if changed or written or heard or put_back else None
+
+
+def _refused(exchange: Exchange) -> bytes:
+    """The chat event that ends a stream whose call has an unknown placeholder; noted."""
+    error = proxy_errors.PLACEHOLDER_UNKNOWN().in_language(exchange.error_language)
+    noted_errors.own(exchange, error)
+    return sse.event(error.body())
 
 
 class FromUpstream:
@@ -434,6 +441,11 @@ class ToClient:
         return self._written is not None and self._written.is_over
 
     @property
+    def is_refused(self) -> bool:
+        """Whether it was ended with an error, because of what a call says."""
+        return self._put_back is not None and self._put_back.is_refused
+
+    @property
     def may_be_complete(self) -> bool:
         """Whether the client may have the end of an answer that somebody waits for: one in its format, or one heard."""
         return self.is_over or (self._written is None and self._heard is not None and self._heard.is_over)
@@ -462,7 +474,7 @@ class ToClient:
     @property
     def is_waiting(self) -> bool:
         """Whether the stream waits before it may end."""
-        return self._changed is not None and self._changed.is_waiting
+        return self._changed is not None and self._changed.is_waiting and not self.is_refused
 
     def go_on(self) -> list[bytes]:
         """What is left to send of a stream that waited, and has ended meanwhile."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import dialects, profiles
 from ..exchange import AnswerPlan, Change, Exchange, JsonObject, Response
-from ..wire import answer_facts, noted_errors, rule_names, usage, vendor_errors
+from ..wire import answer_facts, noted_errors, proxy_errors, rule_names, usage, vendor_errors
 from ..wire.flaws import Flaw
 from ..wire.openai_error import ErrorResponse, response_in
 from . import json_fence, leaks, stop_text, tool_calls
@@ -44,6 +44,14 @@ def error_for(exchange: Exchange, flaw: Flaw) -> Response:
         key=vendor_errors.key_shape(exchange.headers),
         base_url=exchange.base_url,
     )
+    noted_errors.answer(exchange, error)
+    return response_in(exchange.error_language, error)
+
+
+def refused(exchange: Exchange) -> Response:
+    """The error that takes the place of an answer whose call has an unknown placeholder; noted."""
+    exchange.note_name(ERROR_RULE)
+    error = proxy_errors.PLACEHOLDER_UNKNOWN().response()
     noted_errors.answer(exchange, error)
     return response_in(exchange.error_language, error)
 

@@ -6,6 +6,7 @@ import copy
 
 from .. import dialects
 from ..exchange import Change, Exchange, Response
+from ..masking.put_back import UnknownPlaceholder
 from ..wire import flaws, json_body, proxy_errors, rule_names, sse, usage
 from ..wire.content_coding import CodingError, TooLarge, is_known, unpack
 from ..wire.flaws import Flaw
@@ -20,6 +21,14 @@ _ERROR_LIMIT = 1 << 20
 
 
 def repair_answer(exchange: Exchange, steps: Steps, body: bytes, encoding: str, limit: int) -> Response | bytes | None:
+    """As `_repaired`; an error is in the place of an answer whose call has an unknown placeholder."""
+    try:
+        return _repaired(exchange, steps, body, encoding, limit)
+    except UnknownPlaceholder:
+        return whole.refused(exchange)
+
+
+def _repaired(exchange: Exchange, steps: Steps, body: bytes, encoding: str, limit: int) -> Response | bytes | None:
     """An answer of status 2xx, repaired and without its content coding, or `None` to leave it unchanged.
 
     A `Response` takes its place: the error that it should have been (the relay judges by the same rules), or, for a

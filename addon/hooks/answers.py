@@ -366,5 +366,7 @@ def _may_be_stream(response: http.Response, exchange: Exchange) -> bool:
 
     A whole body, known by its length or its label, is looked at first: then an error still has its status.
     """
+    if not exchange.streamed and exchange.has_placeholders:
+        return False  # under a wrong label it would pass unread
     unlabelled = _label(response) in _TELLS_NOTHING and "content-length" not in response.headers
     return _is_stream(response) or (exchange.streamed and unlabelled)

@@ -29,6 +29,8 @@ _LEFT: Final = frozenset(
 """Keys with names, ids, files and what is signed."""
 _FREE: Final = frozenset(["arguments", "action", "operation"])
 """Keys with what a call says, where each key is the tool's own. A call of Messages has it in its `input`."""
+_OF_CALLS: Final = _FREE | {"input", "partial_json"}
+"""Keys of an answer with what a call says, or with a piece of that."""
 _CALLS: Final = frozenset(["tool_use", "server_tool_use", "mcp_tool_use"])
 _SMALLEST: Final = 10**10
 """A number with fewer digits is none that is looked for."""
@@ -80,14 +82,20 @@ def mask(
             checkpoint()
             holder, key = (given, number) if listed else (body, root)
             path: _Path = (f"/{root}", str(number)) if listed else f"/{root}"
+            is_models = _is_models(item)
             for place in _places(holder, key, item, path, is_left):
-                _mask(place, masking, noted)
+                _mask(place, masking, noted, is_models=is_models)
         if root == shown:
             masking.counts = counts
     return changes
 
 
-def _mask(place: _Place, masking: Masking, changes: Changes) -> None:
+def _is_models(item: object) -> bool:
+    """Whether the model has said it: a message of its turn, or what it thought. Its calls have passed as an answer."""
+    return isinstance(item, dict) and (item.get("role") == "assistant" or item.get("type") == "reasoning")
+
+
+def _mask(place: _Place, masking: Masking, changes: Changes, *, is_models: bool = False) -> None:
     holder, key, value, path, is_free = place
     if key is None:
         masked = {name: masking.text(name) for name in holder}
@@ -98,7 +106,7 @@ def _mask(place: _Place, masking: Masking, changes: Changes) -> None:
     elif key in _FREE and not is_free:
         holder[key], kinds = _arguments(value, masking)
     else:
-        holder[key], kinds = masking.text(value)
+        holder[key], kinds = masking.text(value, is_models=is_models and not (is_free or key in _OF_CALLS))
     for kind in kinds:
         changes.note_at(rule_names.MASKING, _spelt_out(path), WHY[kind])
 
@@ -124,14 +132,19 @@ def _parsed(text: str) -> JsonObject | None:
         return None
 
 
-def changed(answer: JsonObject, change: Callable[[str], str], *, keeps_thinking: bool) -> bool:
-    """Put what `change` makes of it in the place of each string of an answer, or of a part of one; whether one changed.
+def changed(
+    answer: JsonObject, of_text: Callable[[str], str], of_call: Callable[[str], str], *, keeps_thinking: bool
+) -> bool:
+    """Put in the place of each string of an answer, or of a part of one, what `of_text` makes of it; whether one
+    changed. `of_call` does so for what a call says.
 
     `keeps_thinking`: what the model thought is left alone, since its endpoint signs it.
     """
     has_changed = False
     is_left = is_thinking if keeps_thinking else _is_redacted
-    for holder, key, value, _, _ in _places({}, "", answer, "", is_left):
+    says_call = is_of_call(answer)
+    for holder, key, value, _, is_free in _places({}, "", answer, "", is_left):
+        change = of_call if says_call or is_free or key in _OF_CALLS else of_text
         if key is None:
             has_changed = _rename(holder, {name: change(name) for name in holder}) or has_changed
         elif isinstance(value, str) and (new := change(value)) != value:
@@ -181,6 +194,12 @@ def _places(
                     if at not in _LEFT
                 ]
             )
+
+
+def is_of_call(event: JsonObject) -> bool:
+    """Whether an event of Responses has what a call says, or a piece of that."""
+    kind = event.get("type")
+    return isinstance(kind, str) and "_call_" in kind and "_output" not in kind
 
 
 def is_thinking(part: JsonObject) -> bool:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from ..wire import secret_shapes
 from . import numbers
-from .placeholders import FORM
+from .placeholders import FORM, MARK
 from .settings import IDS, KEYS
 
 _SHORTEST: Final = 8
@@ -18,14 +18,17 @@ _LONG: Final = 200
 """Characters of a text from which on it is worth knowing."""
 _MOST_KNOWN: Final = 200_000
 """Of clean texts: about 20 MB."""
+_MOST_LITERAL: Final = 10_000
+"""Of what only looks like a placeholder, in one request."""
 _BASE64: Final = re.compile(r";base64,[A-Za-z0-9+/=_-]*+")
 """The data of a file within a text: what looks like a value in it is none."""
 
 
 class CleanTexts:
-    """Long texts that have nothing to mask, known by Python's hash of them, which has a key of its process.
+    """Long texts that have nothing to mask, and nothing that looks like a placeholder.
 
-    A history is sent again with each turn, and looked through once. May be used by several threads.
+    They are known by Python's hash of them, which has a key of its process. A history is sent again with each turn, and
+    looked through once. May be used by several threads.
     """
 
     def __init__(self) -> None:
@@ -63,21 +66,32 @@ class Masking:
         placeholder: Callable[[str, str], str],
         values: dict[str, str],
         clean: CleanTexts | None = None,
+        literal: set[str] | None = None,
     ) -> None:
         self._what, self._clean = what, clean if clean is not None else CleanTexts()
         self._keys, self._ids = KEYS in what, IDS in what
         self._placeholder = placeholder
         self.values = values
+        self.literal = set() if literal is None else literal
+        """What looks like a placeholder in the texts and has no value: documents about masking have such. Of a request
+        with very many, the first ones."""
         self.counts: dict[str, int] = {}
         """Kind -> how many were masked."""
 
-    def text(self, text: str) -> tuple[str, list[str]]:
-        """`text` as it may leave, and the kinds of what was masked in it, each once."""
+    def text(self, text: str, *, is_models: bool = False) -> tuple[str, list[str]]:
+        """`text` as it may leave, and the kinds of what was masked in it, each once.
+
+        `is_models`: the model said it. What looks like a placeholder there may be of its own making.
+        """
         if len(text) < _SHORTEST or self._clean.has(self._what, text):
             return text, []
+        looks_like = FORM.findall(text) if MARK in text else []
+        if not is_models:
+            self._note_literal(looks_like)
         found = self._found(text)
         if not found:
-            self._clean.add(self._what, text)
+            if not looks_like:  # else it has to be seen again
+                self._clean.add(self._what, text)
             return text, []
         pieces, place = [], 0
         for value in found:
@@ -89,6 +103,13 @@ class Masking:
         """The same for a number of JSON; a text takes its place."""
         text, kinds = self.text(str(number))
         return (text, kinds) if kinds else (number, [])
+
+    def _note_literal(self, looks_like: list[str]) -> None:
+        for one in looks_like:
+            if len(self.literal) >= _MOST_LITERAL:
+                return
+            if one not in self.values:
+                self.literal.add(one)
 
     def _masked(self, kind: str, value: str) -> str:
         # A second look may find a value that has an earlier placeholder in it.

@@ -25,14 +25,16 @@ from typing import Final
 _PURPOSE: Final = b"hunyuan-fix placeholders, 1"
 _BYTES: Final = 10
 
-_MARK: Final = "MASKED-"
+MARK: Final = "MASKED-"
+"""What all of them begin with."""
 _KINDS: Final = ("KEY", "PHONE", "ID", "CARD")
 _LETTERS: Final = 16
 
-FORM: Final = re.compile(rf"{_MARK}(?:{'|'.join(_KINDS)})-[A-Z2-7]{{{_LETTERS}}}")
+FORM: Final = re.compile(rf"{MARK}(?:{'|'.join(_KINDS)})-[A-Z2-7]{{{_LETTERS}}}")
 """A placeholder, or what looks like one."""
-_HEADS: Final = tuple(f"{_MARK}{kind}-" for kind in _KINDS)
-_LONGEST: Final = max(map(len, _HEADS)) + _LETTERS
+_HEADS: Final = tuple(f"{MARK}{kind}-" for kind in _KINDS)
+LONGEST: Final = max(map(len, _HEADS)) + _LETTERS
+"""Characters of the longest one."""
 _BEGUN: Final = re.compile(
     "(?:"
     + "|".join(
@@ -41,6 +43,8 @@ _BEGUN: Final = re.compile(
     + rf"|(?:{'|'.join(_HEADS)})[A-Z2-7]{{0,{_LETTERS - 1}}})\Z"
 )
 """The beginning of one, at the end of a text."""
+FORM_IN_BYTES: Final = re.compile(FORM.pattern.encode())
+"""A placeholder in bytes that aren't read."""
 IN_BYTES: Final = re.compile(rb'MASKED-|M(?:A(?:S(?:K(?:E(?:D)?)?)?)?)?"')
 """What the JSON of an event has where a text in it has a placeholder, or ends with the beginning of one."""
 
@@ -67,5 +71,5 @@ class Placeholders:
 
 def begun(text: str) -> int:
     """How many characters at the end of `text` may be the beginning of a placeholder."""
-    found = _BEGUN.search(text, max(0, len(text) - _LONGEST + 1))
+    found = _BEGUN.search(text, max(0, len(text) - LONGEST + 1))
     return len(text) - found.start() if found is not None else 0

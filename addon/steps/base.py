@@ -181,8 +181,8 @@ class Step:
     def listener(self, exchange: Exchange) -> Listener | None:
         """What is told each chunk of a streamed answer, as its client gets it; `None`: this step needs none of them.
 
-        Of an answer that stays in the endpoint's own format (`native`) it is told the events, as the endpoint sent
-        them. It changes nothing. A stream without listeners isn't read as far as it needs no repair.
+        Of an answer that stays in the endpoint's own format (`native`) it is told the events. It changes nothing. A
+        stream without listeners isn't read as far as it needs no repair.
         """
         return None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..dialects import DIALECTS
 from ..exchange import Change, Changes, Exchange, JsonObject, Response
 from ..masking import bodies
 from ..masking.masked import Masking
@@ -23,7 +24,8 @@ from .native_fields import native_of
 MASKED = counter("hunyuan_masked_total", "Values that left as placeholders, by what they are.", "what")
 """`what`: `key`, `phone`, `id`, `card`."""
 RETURNED = counter("hunyuan_placeholders_total", "Placeholders in answers, by what became of them.", "outcome")
-"""`outcome`: `put_back`, or `unknown` for what looks like one and is none of the request's."""
+"""`outcome`: `put_back`; `unknown` for what looks like one, is none of the request's, and stays; `refused` for one in a
+call, whose answer is an error instead."""
 
 _COST: Final = 2
 """Looking through a text takes twice as long as what `Workers` counts for a byte."""
@@ -69,7 +71,13 @@ class MaskMore(Step):
         put_back: PutBack = exchange.put_back or PutBack()
         caller, of = exchange.caller, self.runtime.placeholders.of
         clean = self.runtime.clean_texts
-        masking = Masking(self.settings.mask, lambda kind, value: of(caller, kind, value), put_back.values, clean)
+        masking = Masking(
+            self.settings.mask,
+            lambda kind, value: of(caller, kind, value),
+            put_back.values,
+            clean,
+            put_back.literal,
+        )
         keeps_thinking = put_back.keeps_thinking = _keeps_thinking(exchange)
 
         def work(checkpoint: Checkpoint) -> Changes:
@@ -99,9 +107,9 @@ class Mask(MaskMore):
         return None
 
     def answer(self, exchange: Exchange, answer: JsonObject) -> bool:
-        """Put the values into a whole answer."""
+        """Put the values into a whole answer. Raises `UnknownPlaceholder`."""
         put_back: PutBack | None = exchange.put_back
-        if put_back is None or not put_back.values or not put_back.whole(answer):
+        if put_back is None or _is_of_vectors(exchange) or not put_back.whole(answer):
             return False
         exchange.note([Change(rule_names.PUT_BACK, "", WHY_PUT_BACK)])
         return True
@@ -113,9 +121,15 @@ class Mask(MaskMore):
         if put_back is not None and exchange.mode == "repair":
             if put_back.count and rule_names.PUT_BACK not in exchange.rules:  # a stream
                 exchange.note([Change(rule_names.PUT_BACK, "", WHY_PUT_BACK)])
-            for what, count in (("put_back", put_back.count), ("unknown", put_back.unknown)):
+            counts = {"put_back": put_back.count, "unknown": put_back.unknown, "refused": put_back.refused}
+            for what, count in counts.items():
                 if count:
                     self.runtime.metrics.add(RETURNED, count, what)
+
+
+def _is_of_vectors(exchange: Exchange) -> bool:
+    """Whether its answer has vectors: many numbers, and no text."""
+    return DIALECTS[exchange.dialect].house == "embeddings"
 
 
 def _keeps_thinking(exchange: Exchange) -> bool:

@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from tests.wire.test_secret_shapes import letters
 
 SECRET = "sk-" + letters(40)
 PHONE = "13812345678"
+MADE_UP = "MASKED-KEY-ABCDEFGHIJKLMNOP"
 TEXT = f"Deploy with {SECRET} and call {PHONE}."
 PATHS = {"chat": "/chat/completions", "anthropic": "/messages", "responses": "/responses"}
 WAYS = ["chat", "anthropic", "responses", "tencent", "anthropic-native", "responses-native"]
@@ -74,7 +76,7 @@ def assert_nothing_left(arrived: Iterable[Arrived], *values: str) -> None:
 
 def said_in(request: Arrived) -> str:
     """What the model of a stand-in says: the text that it was asked last, with its placeholders."""
-    found = FORM.findall(request.body.decode())
+    found = [one for one in FORM.findall(request.body.decode()) if one != MADE_UP]
     return f"Found {', '.join(dict.fromkeys(found))}."
 
 
@@ -557,7 +559,7 @@ async def test_thoughts_that_their_endpoint_signs(trust: Trust, endpoint: Endpoi
     endpoint.answer = model
     async with masking(trust, endpoint, hunyuan_profile="anthropic") as proxy:
         path, body = request_in("anthropic-native", stream=stream, model="claude-sonnet-4-5")
-        thought = {"type": "thinking", "thinking": "MASKED-KEY-ABCDEFGHIJKLMNOP", "signature": "EqQBCgIYAhIM"}
+        thought = {"type": "thinking", "thinking": MADE_UP, "signature": "EqQBCgIYAhIM"}
         body["messages"][1]["content"].insert(0, thought)
         got = await ask(proxy, path, body)
     assert got.status_code == 200, got.text
@@ -718,13 +720,12 @@ async def test_another_key_or_caller_has_others(trust: Trust, endpoint: Endpoint
 
 
 async def test_what_looks_like_one_and_is_none_stays(trust: Trust, endpoint: Endpoint) -> None:
-    made_up = "MASKED-KEY-ABCDEFGHIJKLMNOP"
-    endpoint.answer = lambda _: chat_answer(f"{made_up}, MASKED-KEY-AB")
+    endpoint.answer = lambda _: chat_answer(f"{MADE_UP}, MASKED-KEY-AB")
     async with masking(trust, endpoint) as proxy:
-        body = {"model": "hy3", "messages": [{"role": "user", "content": f"{TEXT} {made_up}"}]}
+        body = {"model": "hy3", "messages": [{"role": "user", "content": f"{TEXT} {MADE_UP}"}]}
         got = await ask(proxy, "/chat/completions", body)
-        assert made_up in endpoint.arrived[0].body.decode()
-        assert got.json()["choices"][0]["message"]["content"] == f"{made_up}, MASKED-KEY-AB"
+        assert MADE_UP in endpoint.arrived[0].body.decode()
+        assert got.json()["choices"][0]["message"]["content"] == f"{MADE_UP}, MASKED-KEY-AB"
         assert proxy.addon.runtime.metrics.value(RETURNED, "unknown") == 1
 
 
@@ -773,3 +774,170 @@ async def test_an_agent_never_writes_a_placeholder(trust: Trust, endpoint: Endpo
     assert_nothing_left(endpoint.arrived)
     assert (tmp_path / "copy").read_text() == (tmp_path / "env").read_text()
     assert json.loads((tmp_path / "copy.json").read_text()) == {"env": (tmp_path / "env").read_text()}
+
+
+# An unknown placeholder in a call
+
+
+def recalls(placeholder: str, *, in_call: bool = True) -> Callable[[Arrived], Answer]:
+    """A model that says a placeholder in its text, and in a call where that is wanted; in every format."""
+
+    def answer(request: Arrived) -> Answer:
+        body, arguments = request.json, json.dumps({"text": placeholder if in_call else "x"})
+        if "Messages" in body:
+            return _tencent(body, placeholder, arguments)
+        if request.target.endswith("/messages"):
+            return _messages(body, placeholder, arguments)
+        if request.target.endswith("/responses"):
+            return _responses(body, placeholder, arguments)
+        call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "write", "arguments": arguments}}
+        if not body.get("stream"):
+            message = {"role": "assistant", "content": placeholder, "tool_calls": [call]}
+            return json_answer(
+                {"id": "c", "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+            )
+        deltas: list[dict[str, Any]] = [{"content": placeholder}]
+        deltas += [{"tool_calls": [{**call, "function": {"name": "write", "arguments": ""}}]}]
+        deltas += [{"tool_calls": [{"index": 0, "function": {"arguments": letter}}]} for letter in arguments]
+        return stream_answer(*_chunks(deltas, "tool_calls"))
+
+    return answer
+
+
+def error_in(got: httpx.Response) -> Any:
+    """The error of an answer, or the last event of a stream, in any format."""
+    events = [json.loads(line[6:]) for line in got.text.splitlines() if line.startswith("data: {")]
+    last = events[-1] if events else got.json()
+    found = last.get("error") or last.get("response", last.get("Response", {})).get("error") or last
+    return {**found, **last.get("Response", {}).get("Error", {})}
+
+
+@pytest.mark.parametrize("text", [TEXT, "Nothing to mask."], ids=["masked", "nothing"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_unknown_one_in_a_call_is_an_error(
+    trust: Trust, endpoint: Endpoint, way: str, stream: bool, text: str
+) -> None:
+    endpoint.answer = recalls(MADE_UP)
+    headers = {"authorization": "Bearer AKIDexampleexample|secretsecretsecretsecret"} if way == "tencent" else {}
+    async with masking(trust, endpoint, **options_of(way)) as proxy:
+        seen = Flows(proxy)
+        got = await ask(proxy, *request_in(way, text, stream=stream), **headers)
+        assert got.status_code == (200 if stream else 502), got.text
+        assert "hunyuan_mask=off" in json.dumps(error_in(got)), got.text
+        if way in ("chat", "tencent"):
+            assert error_in(got)["code"] == "placeholder_unknown"
+        if stream:
+            text, arguments = texts_of(got)
+            assert text == MADE_UP
+            assert '{"text": "'.startswith(arguments)
+            assert "[DONE]" not in got.text and "message_stop" not in got.text
+        metrics = proxy.addon.runtime.metrics
+        assert metrics.value(RETURNED, "refused") == 1
+        assert metrics.value(RETURNED, "unknown") > 0  # in the text
+        assert seen.flows[0].metadata[METADATA]["error"] == "placeholder_unknown"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("way", WAYS)
+async def test_one_that_the_client_wrote_may_stand_in_a_call(
+    trust: Trust, endpoint: Endpoint, way: str, stream: bool
+) -> None:
+    endpoint.answer = recalls(MADE_UP)
+    headers = {"authorization": "Bearer AKIDexampleexample|secretsecretsecretsecret"} if way == "tencent" else {}
+    async with masking(trust, endpoint, **options_of(way)) as proxy:
+        for _ in range(2):  # the second time its long texts are known to have nothing to mask
+            got = await ask(proxy, *request_in(way, f"{'a' * 300} {MADE_UP}", stream=stream), **headers)
+            assert got.status_code == 200, got.text
+            assert json.loads(texts_of(got)[1]) == {"text": MADE_UP}
+        assert proxy.addon.runtime.metrics.value(RETURNED, "refused") == 0
+
+
+@pytest.mark.parametrize("way", ["chat", "anthropic", "responses", "anthropic-native", "responses-native"])
+async def test_one_that_only_the_model_said_may_not(trust: Trust, endpoint: Endpoint, way: str) -> None:
+    endpoint.answer = recalls(MADE_UP)
+    async with masking(trust, endpoint, **options_of(way)) as proxy:
+        path, body = request_in(way, "x")
+        kind = "output_text" if path == PATHS["responses"] else "text"
+        body["input" if path == PATHS["responses"] else "messages"].append(
+            {"role": "assistant", "content": [{"type": kind, "text": MADE_UP}]}
+        )
+        body["input" if path == PATHS["responses"] else "messages"].append({"role": "user", "content": "Go on."})
+        got = await ask(proxy, path, body)
+        assert got.status_code == 502, got.text
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("way", ["chat", "anthropic-native", "responses-native"])
+async def test_a_refused_answer_is_not_kept(trust: Trust, endpoint: Endpoint, way: str, stream: bool) -> None:
+    endpoint.answer = recalls(MADE_UP)
+    async with masking(trust, endpoint, **options_of(way), hunyuan_answer_cache="use") as proxy:
+        path, body = request_in(way, stream=stream, temperature=0)
+        await ask(proxy, path, body)
+        endpoint.answer = model
+        got = await ask(proxy, path, body)
+    assert len(endpoint.arrived) == 2
+    assert texts_of(got)[0] == f"Found {SECRET}, {PHONE}."
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("way", ["chat", "anthropic", "anthropic-native", "responses-native"])
+async def test_a_kept_answer_has_its_values(trust: Trust, endpoint: Endpoint, way: str, stream: bool) -> None:
+    endpoint.answer = model
+    async with masking(trust, endpoint, **options_of(way), hunyuan_answer_cache="use") as proxy:
+        path, body = request_in(way, stream=stream, temperature=0)
+        for _ in range(2):
+            got = await ask(proxy, path, body)
+            assert f"Found {SECRET}, {PHONE}." in (texts_of(got)[0] or got.text)
+            assert FORM.search(got.text) is None
+    assert len(endpoint.arrived) == 1
+
+
+async def test_one_in_a_call_behind_a_search_is_an_error(trust: Trust, endpoint: Endpoint) -> None:
+    endpoint.answer = recalls(MADE_UP)
+    command = shlex.join([sys.executable, "-c", "print(1)", "{query}"])
+    async with masking(trust, endpoint, hunyuan_translate="always", hunyuan_search_command=command) as proxy:
+        path, body = request_in("anthropic")
+        body["tools"].append({"type": "web_search_20250305", "name": "web_search"})
+        got = await ask(proxy, path, body)
+    assert got.status_code == 502
+    assert "hunyuan_mask=off" in got.text
+
+
+@pytest.mark.parametrize("way", ["chat", "anthropic-native"])
+async def test_a_whole_answer_under_the_label_of_a_stream(trust: Trust, endpoint: Endpoint, way: str) -> None:
+    says: list[Callable[[Arrived], Answer]] = [model]
+
+    def labelled(request: Arrived) -> Answer:
+        asked = json.dumps(request.json | {"stream": False}).encode()
+        made = says[-1](replace(request, body=asked))
+        return Answer(made.status, {**made.headers, "content-type": "text/event-stream"}, made.chunks)
+
+    endpoint.answer = labelled
+    async with masking(trust, endpoint, **options_of(way)) as proxy:
+        got = await ask(proxy, *request_in(way))
+        assert SECRET in got.text
+        says.append(recalls(MADE_UP))
+        got = await ask(proxy, *request_in(way))
+        assert got.status_code == 502
+        got = await ask(proxy, *request_in(way, stream=True))
+        assert got.status_code == 200
+        assert "hunyuan_mask=off" in json.dumps(error_in(got))
+        assert "tool_use" not in got.text and "tool_calls" not in got.text
+
+
+@pytest.mark.parametrize("way", ["chat", "anthropic-native"])
+async def test_a_refused_stream_that_breaks_off_later_is_a_refused_one(
+    trust: Trust, endpoint: Endpoint, way: str
+) -> None:
+    def cut(request: Arrived) -> Answer:
+        made = recalls(MADE_UP)(request)
+        assert isinstance(made.chunks, Iterable)
+        return replace(made, chunks=list(made.chunks)[:-3])
+
+    endpoint.answer = cut
+    async with masking(trust, endpoint) as proxy:
+        seen = Flows(proxy)
+        got = await ask(proxy, *request_in(way, stream=True))
+        assert "hunyuan_mask=off" in json.dumps(error_in(got))
+        assert seen.flows[0].metadata[METADATA]["error"] == "placeholder_unknown"

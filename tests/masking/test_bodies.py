@@ -240,3 +240,16 @@ def test_deep_nesting_and_many_parts_take_time_as_they_are_long() -> None:
         return min(tries)
 
     assert seconds(4000) < 4 * seconds(2000) + 0.02
+
+
+LOOKS = "MASKED-KEY-ABCDEFGHIJKLMNOP"
+
+
+@pytest.mark.parametrize("body", TEXTS, ids=lambda body: json.dumps(body)[:60])
+def test_what_looks_like_a_placeholder_is_the_client_s_unless_the_model_said_it(body: dict[str, Any]) -> None:
+    text = json.dumps(body).replace(KEY, LOOKS)
+    given = json.loads(text)
+    masking = Masking({"keys", "ids"}, lambda kind, value: OF(b"", kind, value), {})
+    bodies.mask(given, masking, lambda: None)
+    is_models = ('"assistant"' in text or '"type": "reasoning"' in text) and "arguments" not in text
+    assert masking.literal == (set() if is_models else {LOOKS})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from typing import Any
@@ -190,3 +191,30 @@ def test_a_text_that_has_nothing_is_looked_through_once() -> None:
         assert look({"keys", "ids"}, text + PHONE)[1] == ["phone"]
         assert look({"keys"}, text + PHONE) == (text + PHONE, [])
     assert seen == [text, text + PHONE, text + PHONE, text + PHONE]
+
+
+def test_what_looks_like_one_is_noted_and_seen_again_in_a_known_text() -> None:
+    looks, clean = "MASKED-ID-ABCDEFGHIJKLMNOP", CleanTexts()
+    for text in (f"{looks} {'a' * 300}", f"{looks}{looks}", f"{looks} {KEY}"):
+        for _ in range(2):
+            one = Masking(BOTH, lambda kind, value: OF(b"", kind, value), {}, clean)
+            one.text(text)
+            assert one.literal == {looks}
+    one = masking()
+    again, _ = one.text(KEY)
+    one.text(f"{again} {looks[:-1]}")
+    assert one.literal == set()  # its own, and half of one
+    one.text(looks, is_models=True)
+    assert one.literal == set()
+
+
+def test_not_all_of_very_many_are_noted() -> None:
+    one = masking()
+    for place in range(3):
+        one.text(" ".join(f"MASKED-KEY-{b32(place * 5000 + number)}" for number in range(5000)))
+    assert len(one.literal) == 10_000
+
+
+def b32(number: int) -> str:
+    """16 letters for a number."""
+    return base64.b32encode(number.to_bytes(10)).decode()

@@ -136,6 +136,7 @@ def test_codes_statuses_and_types_are_what_clients_act_on() -> None:
         ("not_recorded", 400, "invalid_request_error"),
         ("not_sent", 400, "invalid_request_error"),
         ("not_supported", 400, "invalid_request_error"),
+        ("placeholder_unknown", 502, "server_error"),
         ("previous_response_not_found", 400, "invalid_request_error"),
         ("proxy_failed", 502, "server_error"),
         ("proxy_loop", 400, "invalid_request_error"),

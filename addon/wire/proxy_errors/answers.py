@@ -74,6 +74,16 @@ BATCH_INVALID_ANSWER = Entry(
     when="one part of an embeddings request that is sent in parts got an answer that can't be used",
     advice="try again",
 )
+PLACEHOLDER_UNKNOWN = Entry(
+    status=502,
+    code="placeholder_unknown",
+    message="The model called a tool with a placeholder of hunyuan_mask that stands for nothing in this request: the "
+    "tool would get it in the place of a value. Ask again; if that doesn't help, give the model the value once more, "
+    "or set hunyuan_mask=off.",
+    when="with `hunyuan_mask`, a tool call has a placeholder that is none of the request's: the model remembers it "
+    "from its thoughts, or made it up; in a stream, an error event",
+    advice="try again; let the model read the value again; `hunyuan_mask=off`",
+)
 STREAM_BROKEN = Entry(
     status=IN_STREAM,
     code="stream_broken",
