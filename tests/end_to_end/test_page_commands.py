@@ -50,6 +50,9 @@ NOT_RUN_HERE = {
     ("docs/operations.md", "hunyuan-fix run --set hunyuan_traces"): "tests/observe/traces/test_export.py",
     ("docs/operations.md", "jq"): "its log is that of another proxy: tests/observe/test_log_file.py",
     ("docs/usage.md", "hunyuan-fix usage"): "it needs calls that were made: tests/end_to_end/test_ledger.py",
+    ("docs/rd-agent.md", "hunyuan-fix run"): "with the files of the page, by tests/clients/test_rd_agent.py",
+    ("docs/replay.md", "hunyuan-fix record"): "it runs an agent: tests/clients/test_replay.py",
+    ("docs/replay.md", "hunyuan-fix replay"): "it runs an agent: tests/clients/test_replay.py",
     ("docs/mcp.md", "pipx install"): "it takes packages from the index: tests/cli/mcp has the extra in the suite's own",
     ("docs/certificates.md", "keytool"): "it changes the roots of the machine's Java: tried by hand only",
 }
