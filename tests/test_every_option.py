@@ -192,6 +192,11 @@ async def vector_store(world: World) -> object:
     return world.proxy.addon.runtime._placed[2].place
 
 
+async def answer_store(world: World) -> object:
+    """The bounds of the file with answers that are given again."""
+    return world.proxy.addon.runtime._placed[3].place
+
+
 async def recorded(world: World) -> object:
     """Whether a file is written."""
     await post(world, CHAT)
@@ -415,6 +420,7 @@ SECRETIVE = {"model": "hunyuan-lite", "messages": [{"role": "user", "content": f
 BROWSER = after(CHAT, authorization="", origin=PAGE, sec_fetch_site="cross-site")
 WITH_TOKENS = {"hunyuan_client_tokens_file": "{folder}/clients.toml"}
 BY_TOKEN = after(CHAT, authorization=f"Bearer {TOKEN}")
+CACHED = {"hunyuan_answer_cache": "use"}
 RETRIED = {"hunyuan_retry": "all"}
 LOGGED = {"hunyuan_log_file": "{folder}/log"}
 ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
@@ -433,6 +439,10 @@ ROWS: dict[str, tuple[str | bool, Look, dict[str, str]]] = {
     "hunyuan_embeddings_model": ("bge-m3", EMBEDDING, {"hunyuan_embeddings_upstream": "http://127.0.0.1:{plain}/v1"}),
     "hunyuan_embedding_cache": ("use", after(TWICE, path="/embeddings"), {}),
     "hunyuan_embedding_cache_bytes": ("1m", vector_store, {"hunyuan_store": "sqlite:{folder}/store"}),
+    "hunyuan_answer_cache": ("use", after(CHAT, times=2), {}),
+    "hunyuan_answer_cache_bytes": ("1m", answer_store, {"hunyuan_store": "sqlite:{folder}/store"}),
+    "hunyuan_answer_cache_age": ("0.000001", after(CHAT, times=2), CACHED),
+    "hunyuan_answer_cache_repeats": ("1/600", after(CHAT, times=3), CACHED),
     "hunyuan_recording": (
         "{folder}/run.jsonl",
         recorded,
