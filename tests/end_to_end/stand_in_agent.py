@@ -29,6 +29,8 @@ def call() -> None:
         headers={"authorization": f"Bearer {os.environ['LITELLM_PROXY_API_KEY']}"},
         timeout=60,
     )
+    if answer.status_code != 200:
+        sys.exit(f"{answer.status_code} {answer.text}")
     say(answer.json()["choices"][0]["message"]["content"])
 
 

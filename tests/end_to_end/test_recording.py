@@ -73,8 +73,12 @@ def test_the_agents_own_status_and_signals(home: Home, endpoint: Simulator, path
     assert file.read(path).is_ended
 
 
+ASKS = f"{shlex.quote(sys.executable)} {STAND_IN} call"
+"""Once; an agent tries again what failed on a busy machine, and that isn't recorded."""
+
+
 def test_a_recording_that_is_killed_can_be_replayed(home: Home, endpoint: Simulator, path: Path) -> None:
-    home.program("aider", f"#!/bin/sh\n{shlex.quote(sys.executable)} {STAND_IN} call\necho called\nexec sleep 5\n")
+    home.program("aider", f"#!/bin/sh\nuntil {ASKS}; do sleep 1; done\necho called\nexec sleep 5\n")
     words = command("record", str(path), *to(endpoint), "--", "aider")
     with process("scripts/record", words, home.environment) as started:
         started.wait_for("called")
