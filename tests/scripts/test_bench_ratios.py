@@ -130,7 +130,7 @@ def test_a_load_that_is_not_rewritten_as_it_says_is_no_figure() -> None:
 
 def run(output: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "scripts.lib.bench", "--output", str(output), *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=200, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=280, check=False)
 
 
 @pytest.mark.timeout(300)
