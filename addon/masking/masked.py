@@ -57,7 +57,7 @@ class Masking:
     """Masks the texts of one request, and knows what it has masked.
 
     `what`: of `settings.KEYS`, `settings.IDS`. `placeholder(kind, value)` makes one. `values`: placeholder -> value, to
-    which it adds. `clean`: the texts that are known to need no look. `clean`: the texts that need no look.
+    which it adds. `clean`: the texts that are known to need no look. `literal`: as the attribute.
     """
 
     def __init__(

@@ -49,6 +49,7 @@ class Fetching:
     answer: JsonObject | None = None
     """It, whole."""
     since: float = field(default_factory=time.monotonic)
+    """When it came, in seconds of the monotonic clock: a recording says how long its answer took."""
 
 
 class AnswerCache(Step):
