@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
@@ -747,3 +748,27 @@ async def test_an_endpoint_of_another_format(trust: Trust):
         assert (is_hit(first), is_hit(second)) == (False, True)
         assert without_ids(said(first)) == without_ids(said(second))
         assert len(endpoint.arrived) == 1
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_programs_of_tencent_clouds_sdk(trust: Trust, streamed: bool, again: bool):
+    """Their format, whole and streamed, from the same answer; each has the id of its own request."""
+    body = {"Model": "hunyuan-lite", "Messages": [{"Role": "user", "Content": "hi"}]}
+    named = {"x-tc-action": "ChatCompletions", "x-tc-version": "2023-09-01", "authorization": "SKIP"}
+    async with served(trust, answering({"content": "Answer 好"}, "stop"), **USE) as (endpoint, proxy, _):
+        answers = []
+        async with proxy.client() as client:
+            for stream in (streamed, again):
+                headers = {**named, "x-tc-timestamp": str(int(time.time()))}
+                root = client.base_url.copy_with(path="/")
+                answers.append(await client.post(root, json={**body, "Stream": stream}, headers=headers))
+        assert [is_hit(answer) for answer in answers] == [False, True]
+        assert len(endpoint.arrived) == 1
+    for stream, answer in zip((streamed, again), answers, strict=True):
+        assert answer.headers["content-type"] == ("text/event-stream" if stream else "application/json")
+        given = chunks(answer) if stream else [answer.json()["Response"]]
+        part = "Delta" if stream else "Message"
+        assert "".join(one["Choices"][0][part].get("Content") or "" for one in given) == "Answer 好"
+        assert given[-1]["Choices"][0]["FinishReason"] == "stop"
+        assert given[-1]["Usage"]["TotalTokens"] == 18
