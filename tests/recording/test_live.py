@@ -14,8 +14,8 @@ import pytest
 from hunyuan_fix import events
 from hunyuan_fix.events import Event
 from scripts.lib.processes import free_port
+from tests.cached_answers import ASKED, CHAT, MESSAGES, MODEL, RESPONSES, TOOLS, answering, native
 from tests.proxying import LOCAL, Endpoint, Proxy, Trust, json_answer, run_endpoint, run_proxy, stream_answer
-from tests.steps.test_answer_cache import ASKED, CHAT, MESSAGES, MODEL, RESPONSES, TOOLS, answering, native
 
 NATIVE: dict[str, Any] = {"hunyuan_profile": "tokenhub"}
 WORDS = "words that nobody else may read"
