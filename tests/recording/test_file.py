@@ -76,10 +76,10 @@ def test_each_message_is_written_once(path: Path) -> None:
         writer.end(0)
         return path.with_suffix(f".{turns}").stat().st_size
 
-    assert size(400) < 2.2 * size(200)
-    written = kinds(path.with_suffix(".200"))
-    assert written.count("message") == 2 * 200
-    assert written.count("call") == written.count("answer") == 200
+    assert size(120) < 2.2 * size(60)
+    written = kinds(path.with_suffix(".60"))
+    assert written.count("message") == 2 * 60
+    assert written.count("call") == written.count("answer") == 60
 
 
 def test_a_changing_system_prompt_does_not_make_it_quadratic(path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_changing_system_prompt_does_not_make_it_quadratic(path: Path) -> None
         writer.end(0)
         return name.stat().st_size
 
-    assert size(400) < 2.2 * size(200)
+    assert size(120) < 2.2 * size(60)
 
 
 def test_it_is_the_users_alone_and_says_that_it_ended(path: Path) -> None:

@@ -13,7 +13,7 @@ from hunyuan_fix.runaway import loop
 from hunyuan_fix.runaway.loop import Before, Call, goes_on, loop_of, may_hold
 from hunyuan_fix.runaway.repeated import repeated
 from tests.runaway.agents import FORMATS, Did, Turn, body_of
-from tests.test_session import CHATS, JSON
+from tests.test_session import CHATS, JSON, KEYS
 
 TWO: list[Turn] = [[Did("ls", {"path": "a"}, "x"), Did("cat", {"path": "b"}, "y")], [Did("ls", {"path": "c"}, "z")]]
 
@@ -80,23 +80,34 @@ def test_any_json_is_read(value: Any) -> None:
         repeated(loop_of(body).turns)
 
 
+SMALL = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=4,
+)
+"""As `JSON`, in the many fields of an item: large ones would take most of the time."""
 ITEM = st.fixed_dictionaries(
     {},
     optional={
         "role": st.sampled_from(["user", "assistant", "tool", "function"]),
         "type": st.sampled_from(["function_call", "function_call_output", "tool_use", "message"]),
-        "tool_calls": st.lists(st.fixed_dictionaries({}, optional={"id": JSON, "function": JSON, "custom": JSON})),
-        "function_call": JSON,
-        "tool_call_id": JSON,
-        "call_id": JSON,
-        "content": st.lists(st.dictionaries(st.sampled_from(["type", "id", "tool_use_id", "text", "input"]), JSON)),
-        "output": JSON,
-        "name": JSON,
+        "tool_calls": st.lists(
+            st.fixed_dictionaries({}, optional={"id": SMALL, "function": SMALL, "custom": SMALL}), max_size=4
+        ),
+        "function_call": SMALL,
+        "tool_call_id": SMALL,
+        "call_id": SMALL,
+        "content": st.lists(
+            st.dictionaries(st.sampled_from(["type", "id", "tool_use_id", "text", "input"]), SMALL, max_size=4),
+            max_size=4,
+        ),
+        "output": SMALL,
+        "name": SMALL,
     },
 )
 
 
-@given(st.lists(ITEM))
+@given(st.lists(ITEM, max_size=6))
 def test_any_messages_are_read(messages: list[Any]) -> None:
     for name in ("messages", "input"):
         repeated(loop_of({name: messages}).turns)
@@ -117,7 +128,7 @@ def test_calls_of_one_message_are_as_many_as_calls_of_several(field: str) -> Non
     assert not may_hold({"messages": [{"role": "assistant", field: calls}]}, 14)
 
 
-@given(st.lists(ITEM), st.integers(1, 12))
+@given(st.lists(ITEM, max_size=6), st.integers(1, 12))
 def test_no_request_holds_more_calls_than_it_may(messages: list[Any], calls: int) -> None:
     for name in ("messages", "input"):
         found = loop_of({name: messages})
